@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Edo: an asynchronous runtime for C. This header brings in all of libedo; each area has one of its
+ * own that stands alone. */
+#ifndef EDO_EDO_H
+#define EDO_EDO_H
+
+#include <edo/base.h>
+#include <edo/blocking.h>
+#include <edo/chan.h>
+#include <edo/io.h>
+#include <edo/metrics.h>
+#include <edo/net.h>
+#include <edo/runtime.h>
+#include <edo/select.h>
+#include <edo/sync.h>
+#include <edo/task.h>
+#include <edo/time.h>
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Edo: starting and stopping a runtime. */
+#ifndef EDO_RUNTIME_H
+#define EDO_RUNTIME_H
+
+#include <edo/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum edo_backend {
+    EDO_BACKEND_AUTO,  /* the best this kernel allows        */
+    EDO_BACKEND_URING, /* io_uring; -ENOTSUP where it is not */
+    EDO_BACKEND_EPOLL, /* epoll                              */
+    EDO_BACKEND_SIM,   /* deterministic simulator            */
+} edo_backend;
+
+/* Zero means the default everywhere; a NULL config means all defaults. Operators override from the
+ * environment: EDO_WORKERS, EDO_BACKEND, EDO_BLOCKING_MAX, EDO_STACK_SIZE, EDO_STUCK_AFTER_MS,
+ * EDO_SEED, EDO_DUMP_SIGNAL (a signal number: print a dump of all tasks when it arrives). */
+typedef struct edo_config {
+    unsigned workers;           /* 0: one per CPU this process may use                          */
+    unsigned blocking_max;      /* threads; 0: 512                                              */
+    int64_t blocking_keepalive; /* nanoseconds an idle blocking thread stays; 0: 10 s           */
+    size_t stack_size;          /* bytes of address space per task; 0: 256 KiB                  */
+    edo_backend backend;        /* EDO_BACKEND_AUTO                                             */
+    const char *name;           /* thread name prefix; NULL: "edo"                              */
+    int64_t stuck_after;        /* nanoseconds; 0: 10 ms; EDO_FOREVER switches the monitor off  */
+    uint64_t seed;              /* scheduler choices; 0: random                                 */
+} edo_config;
+
+typedef struct edo_runtime edo_runtime;
+
+/* edo_run - runs a task and everything it starts, and returns when it has ended.
+ *
+ * The calling thread becomes worker 0, so `workers = 1` starts no thread for tasks. Detached
+ * tasks that are still alive when fn returns are cancelled and waited for.
+ * @config: options, or NULL.
+ * @fn, @arg: the first task.
+ * Returns what fn returned, or a negative code when the runtime could not be started: -EINVAL (an
+ * option or environment value is out of range), -ENOTSUP (that backend is not available), -ENOMEM,
+ * -EAGAIN (no thread could be had), -EDEADLK (called on a task).
+ *
+ *     static int hello(void *arg)
+ *     {
+ *         printf("hello from task %llu\n", (unsigned long long)edo_task_id());
+ *         return 0;
+ *     }
+ *     int main(void)
+ *     {
+ *         return edo_run(NULL, hello, NULL);
+ *     }
+ *
+ * Suspends: never (blocks the calling thread)
+ * Cancel:   not a checkpoint
+ * Threads:  any thread that is not a worker */
+EDO_MUST_CHECK int edo_run(const edo_config *config, edo_fn *fn, void *arg);
+
+/* edo_runtime_create - starts a runtime whose workers are all threads of its own.
+ * @out: the runtime; shut it down with edo_runtime_shutdown().
+ * @config: options, or NULL.
+ * Returns 0, or the codes of edo_run().
+ *
+ *     edo_runtime *rt;
+ *     if (edo_runtime_create(&rt, NULL) == 0) {
+ *         edo_runtime_block_on(rt, fn, arg);
+ *         edo_runtime_shutdown(rt, EDO_SEC(5));
+ *     }
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_runtime_create(edo_runtime **out, const edo_config *config);
+
+/* edo_runtime_block_on - runs a task on the runtime and blocks the calling thread until it ended.
+ * Returns what fn returned; -EDEADLK on a task of this process, -ESHUTDOWN after shutdown began,
+ * -ENOMEM.
+ *
+ * Suspends: never (blocks the calling thread)
+ * Cancel:   not a checkpoint
+ * Threads:  any thread that is not a worker */
+EDO_MUST_CHECK int edo_runtime_block_on(edo_runtime *rt, edo_fn *fn, void *arg);
+
+/* edo_runtime_spawn - starts a detached task on the runtime, from any thread.
+ * Returns 0, -ESHUTDOWN after shutdown began, or -ENOMEM.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_runtime_spawn(edo_runtime *rt, edo_fn *fn, void *arg);
+
+/* edo_runtime_shutdown - cancels every task, waits for them, stops the threads, frees the runtime.
+ * @grace: how long to wait, in nanoseconds, for tasks to end after they were cancelled.
+ * Returns 0 when all ended and the runtime is freed; -ETIMEDOUT when some would not end: they are
+ * reported on stderr with their stacks and the runtime is left as it is (it may be tried again).
+ * -EDEADLK on a task of this runtime.
+ *
+ * Suspends: never (blocks the calling thread)
+ * Cancel:   not a checkpoint
+ * Threads:  any thread that is not a worker */
+EDO_MUST_CHECK int edo_runtime_shutdown(edo_runtime *rt, int64_t grace);
+
+/* edo_runtime_current - the runtime the calling task runs on, NULL outside of tasks.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+edo_runtime *edo_runtime_current(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* Edo: mutex, semaphore, event, notify, oneshot.
+ *
+ * All are fair (first come, first served), usable from tasks of any runtime and from foreign threads
+ * (which block), and live in storage of the caller's. An object must not be destroyed or moved while
+ * somebody waits on it. Members are the library's. */
+#ifndef EDO_SYNC_H
+#define EDO_SYNC_H
+
+#include <edo/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct edo__waiter;
+struct edo__task;
+
+/* A first-in first-out queue of waiters under a spin lock: what every primitive is built on. */
+typedef struct edo__waitq {
+    struct edo__waiter *head;
+    struct edo__waiter *tail;
+    uint32_t lock;
+    uint32_t state; /* the primitive's own use */
+} edo__waitq;
+
+/* Mutual exclusion between tasks; not recursive. Held across suspensions if need be. */
+typedef struct edo_mutex {
+    edo__waitq edo__q;
+    struct edo__task *edo__holder; /* for dumps and checks */
+} edo_mutex;
+
+#define EDO_MUTEX_INIT { { 0, 0, 0, 0 }, 0 }
+
+/* edo_mutex_init - the same as assigning EDO_MUTEX_INIT.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_mutex_init(edo_mutex *m);
+
+/* edo_mutex_lock - locks, waiting for its turn.
+ * Returns 0; -ECANCELED: not locked.
+ *
+ *     rc = edo_mutex_lock(&m);
+ *     if (rc < 0)
+ *         return rc;
+ *     balance += amount;
+ *     edo_mutex_unlock(&m);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_mutex_lock(edo_mutex *m);
+
+/* edo_mutex_lock_nowait - locks if that is possible at once.
+ * Returns 0 or -EAGAIN.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_mutex_lock_nowait(edo_mutex *m);
+
+/* edo_mutex_unlock - hands the mutex to the first waiter, or leaves it free. By its holder only.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_mutex_unlock(edo_mutex *m);
+
+/* A counting semaphore. */
+typedef struct edo_sem {
+    edo__waitq edo__q;
+    uint64_t edo__permits;
+} edo_sem;
+
+/* edo_sem_init - with a number of permits to begin with.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_sem_init(edo_sem *s, uint64_t permits);
+
+/* edo_sem_acquire - takes n permits, all at once; a big request at the head holds up small ones
+ * behind it.
+ * Returns 0; -ECANCELED: none taken; -EPIPE when the semaphore was closed.
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_sem_acquire(edo_sem *s, uint64_t n);
+
+/* edo_sem_acquire_nowait - the same if possible at once.
+ * Returns 0, -EAGAIN, or -EPIPE.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_sem_acquire_nowait(edo_sem *s, uint64_t n);
+
+/* edo_sem_release - gives n permits back, or adds them.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_sem_release(edo_sem *s, uint64_t n);
+
+/* edo_sem_close - every present and later acquire gives -EPIPE.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_sem_close(edo_sem *s);
+
+/* edo_sem_permits - free permits at this moment.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+uint64_t edo_sem_permits(edo_sem *s);
+
+typedef enum edo_event_mode {
+    EDO_EVENT_MANUAL, /* stays set until reset: a gate                   */
+    EDO_EVENT_AUTO,   /* one waiter passes per set, which it takes back  */
+} edo_event_mode;
+
+/* A flag to wait for. */
+typedef struct edo_event {
+    edo__waitq edo__q; /* state: 1 when set */
+    uint32_t edo__mode;
+} edo_event;
+
+#define EDO_EVENT_INIT { { 0, 0, 0, 0 }, EDO_EVENT_MANUAL }
+#define EDO_EVENT_AUTO_INIT { { 0, 0, 0, 0 }, EDO_EVENT_AUTO }
+
+/* edo_event_init - not set.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_event_init(edo_event *e, edo_event_mode mode);
+
+/* edo_event_wait - waits until it is set.
+ * Returns 0, or -ECANCELED.
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_event_wait(edo_event *e);
+
+/* edo_event_wait_nowait - 0 when set (an auto event is reset by it), else -EAGAIN.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_event_wait_nowait(edo_event *e);
+
+/* edo_event_set - manual: lets all waiters go and stays set; auto: lets one go, or stays set.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_event_set(edo_event *e);
+
+/* edo_event_reset - not set any more.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_event_reset(edo_event *e);
+
+/* edo_event_is_set - whether it is set at this moment.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+bool edo_event_is_set(edo_event *e);
+
+/* Wakes waiters; remembers one wake-up when nobody waits. */
+typedef struct edo_notify {
+    edo__waitq edo__q; /* state: 1 when a permit is stored */
+} edo_notify;
+
+#define EDO_NOTIFY_INIT { { 0, 0, 0, 0 } }
+
+/* edo_notify_init - no permit stored.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_notify_init(edo_notify *n);
+
+/* edo_notify_wait - takes the stored permit, or waits for the next _one or _all.
+ * Returns 0, or -ECANCELED.
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_notify_wait(edo_notify *n);
+
+/* edo_notify_wait_nowait - takes the stored permit: 0, or -EAGAIN.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_notify_wait_nowait(edo_notify *n);
+
+/* edo_notify_one - lets the first waiter go, or stores one permit (not more).
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_notify_one(edo_notify *n);
+
+/* edo_notify_all - lets all present waiters go; stores nothing.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_notify_all(edo_notify *n);
+
+/* One value, sent once, from one task to another. The value is kept in a slot of the caller's. */
+typedef struct edo_oneshot {
+    edo__waitq edo__q; /* state: empty, full, taken, closed */
+    void *edo__slot;
+    size_t edo__size;
+} edo_oneshot;
+
+/* edo_oneshot_init - empty.
+ * @slot, @size: where the value is kept: at least size bytes for as long as the oneshot is used.
+ *
+ *     int answer;
+ *     edo_oneshot o;
+ *     edo_oneshot_init(&o, &answer, sizeof answer);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_oneshot_init(edo_oneshot *o, void *slot, size_t size);
+
+/* edo_oneshot_send - puts the value there.
+ * @value: size bytes, copied.
+ * Returns 0, -EALREADY when one was sent before, -EPIPE when closed.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_oneshot_send(edo_oneshot *o, const void *value);
+
+/* edo_oneshot_recv - waits for the value and takes it.
+ * @value: size bytes are written when 0 is returned.
+ * Returns 0, -ECANCELED, or -EPIPE when it was closed without a value or was taken already.
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_oneshot_recv(edo_oneshot *o, void *value);
+
+/* edo_oneshot_recv_nowait - the same at once, or -EAGAIN.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_oneshot_recv_nowait(edo_oneshot *o, void *value);
+
+/* edo_oneshot_close - no value will come (or is wanted); one that was sent can still be taken.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_oneshot_close(edo_oneshot *o);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* Edo: tasks, groups, scopes, tokens.
+ *
+ * A task is an ordinary function with a stack of its own. It lives in a group, and a group cannot be
+ * closed before its tasks have ended: that is why children may point into the parent's frame.
+ *
+ * Cancelling is a state of a scope, not an event: while the innermost scope of a task is cancelled (or
+ * its deadline has passed), every suspending call returns -ECANCELED without effect. Scopes nest across
+ * tasks: what is cancelled outside reaches every task spawned into a group that was opened inside. */
+#ifndef EDO_TASK_H
+#define EDO_TASK_H
+
+#include <edo/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct edo__task;
+struct edo__waiter;
+
+typedef struct edo_token edo_token;
+
+/* A region of a task's execution that can be cancelled. Lives in the caller's frame; the members are
+ * the library's. Scopes close in the reverse order of opening, in the task that opened them. */
+typedef struct edo_scope {
+    struct edo_scope *edo__parent; /* enclosing scope: same task's, or the task's group      */
+    struct edo__task *edo__owner;  /* the task that opened it                                */
+    int64_t edo__deadline;         /* its own, absolute                                      */
+    int64_t edo__deadline_eff;     /* the earliest of its own and all outside up to a shield */
+    uint32_t edo__cancelled;       /* atomic: 0, or why it counts as cancelled               */
+    uint32_t edo__flags;           /* group, shield                                          */
+    edo_token *edo__token;         /* cancelled with this token; NULL                        */
+    struct edo_scope *edo__tprev;  /* on the token's list while open                         */
+    struct edo_scope *edo__tnext;
+} edo_scope;
+
+typedef struct edo_group_options {
+    unsigned limit;   /* live children at most: edo_spawn() waits for room; 0: no limit      */
+    bool keep_going;  /* a child's failure does not cancel the others                        */
+    const char *name; /* for dumps; must outlive the group; NULL: none                       */
+    bool discard;     /* results are not kept for edo_group_next(): for servers that spawn
+                         for ever; without it every ended child is kept (256 B) until then   */
+} edo_group_options;
+
+/* A set of tasks that end before it is closed; a scope at the same time. */
+typedef struct edo_group {
+    edo_scope edo__scope;           /* first member: a group is a scope                      */
+    void *edo__rt;                  /* runtime its children run on                           */
+    uint32_t edo__lock;             /* spin lock over all below                              */
+    int edo__code;                  /* first negative code of a child                        */
+    uint32_t edo__limit;
+    uint32_t edo__live;             /* children that have not ended                          */
+    uint32_t edo__gflags;           /* keep going, discard, closing                          */
+    uint32_t edo__pins;             /* cancels passing through it                            */
+    struct edo__task *edo__children; /* live, doubly linked                                  */
+    struct edo__task *edo__done;    /* ended, not yet taken, oldest first                    */
+    struct edo__task *edo__done_tail;
+    struct edo__waiter *edo__waiters; /* closing, next, spawners waiting for room            */
+    struct edo__waiter *edo__waiters_tail;
+    const char *edo__name;
+    struct edo_group *edo__cancel_next; /* work list of a cancel in progress                 */
+} edo_group;
+
+typedef struct edo_task_options {
+    const char *name;  /* copied, 23 bytes at most are kept; NULL: none                       */
+    size_t stack_size; /* bytes: rounded up to a stack class, 1 MiB at most; 0: the default   */
+    bool pinned;       /* stays on the worker that starts it, see edo_task_pin()              */
+} edo_task_options;
+
+/* How a child ended. */
+typedef struct edo_result {
+    uint64_t id;      /* edo_task_id() of the child                                           */
+    const char *name; /* valid until the next edo_group_next() or close of this group; or ""  */
+    int code;         /* what its function returned                                           */
+    void *arg;        /* what it was spawned with; NULL after edo_spawn_copy()                */
+} edo_result;
+
+/* edo_group_open - opens a group in the caller's frame.
+ * @g: caller's storage, until edo_group_close().
+ * @options: copied; NULL: no limit, fail fast.
+ * Returns 0, or -EPERM outside of a task.
+ *
+ *     edo_group g;
+ *     edo_group_open(&g, NULL);
+ *     for (int i = 0; i < 10; i++)
+ *         rc = edo_spawn(&g, work, &item[i]);
+ *     rc = edo_group_close(&g);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  task */
+int edo_group_open(edo_group *g, const edo_group_options *options);
+
+/* edo_group_close - waits until every child has ended, also when cancelled (the children are, too).
+ * Returns 0, or the first negative code a child returned; that one has cancelled the others, unless
+ * keep_going is set. The group's storage is free again.
+ *
+ * Suspends: maybe
+ * Cancel:   not a checkpoint
+ * Threads:  owner (the task that opened it) */
+int edo_group_close(edo_group *g);
+
+/* edo_group_next - waits for a child that ended and was not reported yet, in completion order.
+ * @out: filled when 1 is returned.
+ * Returns 1; 0 when no child is left; -ECANCELED when the scope around the group is cancelled (the
+ * group's own cancel does not interrupt it: the children are on their way out).
+ *
+ *     edo_result r;
+ *     while (edo_group_next(&g, &r) > 0)
+ *         printf("%s ended with %s\n", r.name, edo_errname(r.code));
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint of the scope around the group
+ * Threads:  owner */
+int edo_group_next(edo_group *g, edo_result *out);
+
+/* edo_group_cancel - cancels the group's body and all its children.
+ * @g: an open group; its owner must not close it meanwhile.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_group_cancel(edo_group *g);
+
+/* edo_spawn - starts fn(arg) as a child of the group.
+ * Returns 0; -ECANCELED when the group or the caller's scope is cancelled (nothing was started);
+ * -ENOMEM.
+ *
+ * Suspends: maybe (only with a limit on live children, until there is room)
+ * Cancel:   checkpoint
+ * Threads:  task (the owner or any task that ends before the group is closed) */
+EDO_MUST_CHECK int edo_spawn(edo_group *g, edo_fn *fn, void *arg);
+
+/* edo_spawn_copy - the same, and the task gets a copy of its own of size bytes at args.
+ * @size: up to 48 bytes are stored in the task itself, more are allocated; 1 MiB at most (-E2BIG).
+ *
+ *     struct job job = { .from = i, .to = i + 10 };
+ *     rc = edo_spawn_copy(&g, run_job, &job, sizeof job);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  task */
+EDO_MUST_CHECK int edo_spawn_copy(edo_group *g, edo_fn *fn, const void *args, size_t size);
+
+/* edo_spawn_with - the same with options.
+ * @options: copied; NULL: defaults.
+ * @id: the child's id, or NULL.
+ *
+ *     uint64_t id;
+ *     rc = edo_spawn_with(&g, &(edo_task_options){ .name = "fetch" }, &id, fetch, url);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  task */
+EDO_MUST_CHECK int edo_spawn_with(edo_group *g, const edo_task_options *options, uint64_t *id,
+                                  edo_fn *fn, void *arg);
+
+/* edo_spawn_detached - starts a task that nobody waits for, under the runtime's root group: it is
+ * cancelled when the runtime shuts down. It must not point into any other task's frame.
+ * Returns 0, -ENOMEM, -ESHUTDOWN, or -EPERM outside of a task (see edo_runtime_spawn()).
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  task */
+EDO_MUST_CHECK int edo_spawn_detached(edo_fn *fn, void *arg);
+
+/* edo_scope_open - opens a scope with a deadline around what follows.
+ * @s: caller's storage, until edo_scope_close().
+ * @after: nanoseconds from now; EDO_FOREVER: none. Zero or less: passed already.
+ * Returns 0.
+ *
+ *     edo_scope s;
+ *     edo_scope_open(&s, EDO_SEC(2));
+ *     rc = edo_chan_recv(c, &v);
+ *     rc = edo_scope_close(&s, rc);         // -ETIMEDOUT after two seconds
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any (a scope belongs to the task or thread that opened it) */
+int edo_scope_open(edo_scope *s, int64_t after);
+
+/* edo_scope_open_token - the same, and the scope is cancelled with the token as well.
+ * @t: a reference is held until the scope is closed.
+ * Returns 0.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_scope_open_token(edo_scope *s, edo_token *t, int64_t after);
+
+/* edo_shield_open - opens a scope that keeps out what cancels the scopes around it: for cleanup that
+ * has to wait. Bounded by its own deadline.
+ * @grace: nanoseconds from now; EDO_FOREVER: none (then cleanup must be sure to end).
+ *
+ *     edo_scope s;
+ *     edo_shield_open(&s, EDO_MS(500));
+ *     rc = say_goodbye(stream);
+ *     rc = edo_scope_close(&s, rc);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_shield_open(edo_scope *s, int64_t grace);
+
+/* edo_scope_close - closes the innermost open scope.
+ * @rc: the result of the work inside.
+ * Returns rc, but -ETIMEDOUT when rc is -ECANCELED and this scope's own deadline is the cause; and
+ * -ECANCELED when rc is 0 and edo_scope_cancel() was called on this scope. A positive rc (a count of
+ * bytes, say) is never changed: what was done is reported.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  owner */
+int edo_scope_close(edo_scope *s, int rc);
+
+/* edo_scope_cancel - cancels the scope and everything inside it. Scopes around it are untouched.
+ * @s: an open scope; its owner must not close it meanwhile.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_scope_cancel(edo_scope *s);
+
+/* edo_with_timeout - fn(arg) within a scope of its own, on the caller's stack.
+ * Returns what fn returned; -ETIMEDOUT when the deadline stopped it.
+ *
+ *     rc = edo_with_timeout(EDO_SEC(1), handshake, conn);
+ *
+ * Suspends: maybe (as fn does)
+ * Cancel:   as fn does
+ * Threads:  any */
+int edo_with_timeout(int64_t after, edo_fn *fn, void *arg);
+
+/* edo_token_create - a counted handle that cancels from anywhere: scopes opened with it and tokens
+ * created under it follow it.
+ * @out: one reference, given back with edo_token_release().
+ * Returns 0 or -ENOMEM.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_token_create(edo_token **out);
+
+/* edo_token_child - a token that is cancelled with its parent; cancelling it leaves the parent alone.
+ * Returns 0 or -ENOMEM.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_token_child(edo_token *parent, edo_token **out);
+
+/* edo_token_ref - one reference more. Returns t.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+edo_token *edo_token_ref(edo_token *t);
+
+/* edo_token_cancel - cancels it, its children and every scope opened with one of them. Idempotent.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_token_cancel(edo_token *t);
+
+/* edo_token_cancelled - whether it is.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+bool edo_token_cancelled(const edo_token *t);
+
+/* edo_token_wait - waits until the token is cancelled.
+ * Returns 0, or -ECANCELED when the caller's scope was cancelled first.
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_token_wait(edo_token *t);
+
+/* edo_token_release - gives a reference back; the last one frees it. NULL is allowed.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+void edo_token_release(edo_token *t);
+
+/* edo_yield - lets other runnable tasks run first.
+ * Returns 0, or -ECANCELED.
+ *
+ * Suspends: maybe (when another task is runnable)
+ * Cancel:   checkpoint
+ * Threads:  any (a foreign thread calls sched_yield) */
+int edo_yield(void);
+
+/* edo_checkpoint - asks whether the innermost scope is cancelled or past its deadline.
+ * Returns 0, or -ECANCELED.
+ *
+ *     while (edo_checkpoint() == 0)
+ *         crunch(&state);
+ *
+ * Suspends: never
+ * Cancel:   checkpoint
+ * Threads:  any */
+int edo_checkpoint(void);
+
+/* edo_task_id - a number no other task of this process has or had; 0 outside of tasks.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+uint64_t edo_task_id(void);
+
+/* edo_task_name - the calling task's name, "" when it has none or outside of tasks.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+const char *edo_task_name(void);
+
+/* edo_task_pin - keeps the calling task on its present worker thread, for code that relies on
+ * thread-local state across a suspension. Counted: each true needs its false.
+ * Returns 0, or -EPERM outside of a task.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  task */
+int edo_task_pin(bool on);
+
+/* A task-local variable: a static object, one per variable. Not inherited by children. The destructor
+ * runs in the ending task with its value, if that is not NULL. */
+typedef struct edo_local {
+    void (*edo__destroy)(void *value);
+    uint32_t edo__id; /* given out at first use */
+} edo_local;
+
+#define EDO_LOCAL_INIT(destructor) { (destructor), 0 }
+
+/* edo_local_get - the calling task's value of the variable, NULL before it was set.
+ *
+ *     static edo_local request = EDO_LOCAL_INIT(request_free);
+ *     struct request *r = edo_local_get(&request);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  task (NULL elsewhere) */
+void *edo_local_get(edo_local *key);
+
+/* edo_local_set - sets it; the old value is not destroyed.
+ * Returns 0, -ENOMEM, or -EPERM outside of a task.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  task */
+EDO_MUST_CHECK int edo_local_set(edo_local *key, void *value);
+
+/* The spawning calls again, with the place of the call: what the macros below expand to. They are
+ * variadic because a compound literal among the arguments has commas of its own. */
+EDO_MUST_CHECK int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site);
+EDO_MUST_CHECK int edo__spawn_with_at(edo_group *g, const edo_task_options *options, uint64_t *id,
+                                      edo_fn *fn, void *arg, const char *site);
+EDO_MUST_CHECK int edo__spawn_copy_at(edo_group *g, edo_fn *fn, const void *args, size_t size,
+                                      const char *site);
+EDO_MUST_CHECK int edo__spawn_detached_at(edo_fn *fn, void *arg, const char *site);
+
+#define edo_spawn(...) edo__spawn_at(__VA_ARGS__, EDO__HERE)
+#define edo_spawn_with(...) edo__spawn_with_at(__VA_ARGS__, EDO__HERE)
+#define edo_spawn_copy(...) edo__spawn_copy_at(__VA_ARGS__, EDO__HERE)
+#define edo_spawn_detached(...) edo__spawn_detached_at(__VA_ARGS__, EDO__HERE)
+
+#ifdef __cplusplus
+}
+#endif
+#endif
