@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts: separate stacks of execution that one thread enters and leaves at will.
+ *
+ * The switch is asymmetric. A thread, on its own stack, resumes a context; the context suspends back
+ * to whoever resumed it, and may be resumed by another thread the next time. While it is suspended,
+ * everything it needs lies on its own stack below `sp`; while it runs, everything its resumer needs
+ * lies on the resumer's stack below `resumer_sp`. So one pointer each way is the whole state.
+ *
+ * Saved are the registers the ABI calls callee-saved and the control words of the floating-point
+ * units. Not saved: the signal mask, thread-local storage, errno. A context must not keep the address
+ * of a thread-local across edo__context_suspend().
+ *
+ * Who resumes a context must have a happens-before edge from its last suspension; this layer adds no
+ * fences.
+ */
+#ifndef EDO_ARCH_CONTEXT_H
+#define EDO_ARCH_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define EDO__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EDO__ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define EDO__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define EDO__TSAN 1
+#endif
+#endif
+#ifndef EDO__ASAN
+#define EDO__ASAN 0
+#endif
+#ifndef EDO__TSAN
+#define EDO__TSAN 0
+#endif
+#ifndef EDO_UCONTEXT
+#define EDO_UCONTEXT 0
+#endif
+
+typedef struct edo__context {
+    void *sp;              /* while suspended: stack pointer below its saved registers; else undefined */
+    void *resumer_sp;      /* while running: the resumer's saved stack pointer */
+    unsigned valgrind_id;  /* name of the stack in valgrind, 0 elsewhere */
+#if EDO__ASAN
+    bool dying;              /* set by fini: the last resume only hands back the fake stack */
+    void *fake;              /* while suspended: its fake stack */
+    void *resumer_fake;      /* while running: the resumer's */
+    const void *resumer_lo;  /* while running: bounds of the resumer's stack */
+    size_t resumer_size;
+#endif
+#if EDO__TSAN
+    void *fiber;
+    void *resumer_fiber;  /* while running */
+#endif
+#if EDO__ASAN || EDO__TSAN
+    void *lo;
+    size_t size;
+    void (*entry)(void *arg);
+    void *arg;
+#endif
+} edo__context;
+
+/*
+ * Prepares a context on the memory lo..lo+size; it starts at the top. The first resume calls
+ * entry(arg), which never returns. The memory belongs to the context until fini.
+ */
+void edo__context_init(edo__context *c, void *lo, size_t size, void (*entry)(void *arg), void *arg);
+
+/* c is suspended (or never ran) and will never be resumed again: gives up what the tools hold for it. */
+void edo__context_fini(edo__context *c);
+
+/* Whether fini does anything here; a pool with a million idle stacks asks before it touches them. */
+bool edo__context_fini_needed(void);
+
+/*
+ * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load` was
+ * saved. Returns when somebody switches back to *save.
+ */
+void edo__switch(void **save, void *load);
+
+#if EDO__ASAN || EDO__TSAN
+void edo__context_resume(edo__context *c);
+void edo__context_suspend(edo__context *c);
+#else
+/* Runs c; returns when c suspends. */
+static inline void edo__context_resume(edo__context *c)
+{
+    edo__switch(&c->resumer_sp, c->sp);
+}
+
+/* From inside c: back to the resumer. Returns when c is resumed, maybe on another thread. */
+static inline void edo__context_suspend(edo__context *c)
+{
+    edo__switch(&c->sp, c->resumer_sp);
+}
+#endif
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch for x86-64, System V ABI.
+ *
+ * A parked stack, from its saved stack pointer up:
+ *      0  mxcsr (4), x87 control word (2), unused (2)
+ *      8  r15   16 r14   24 r13   32 r12   40 rbx   48 rbp
+ *     56  return address
+ * switch_asm.c and the CFI below repeat this layout. The frame has the same shape on both stacks, so
+ * one set of CFI is right before and after the stack pointer moves, and a debugger that is given the
+ * saved stack pointer and a pc inside edo__switch walks a parked stack.
+ */
+#if defined(__x86_64__) && defined(__ELF__) && !(defined(EDO_UCONTEXT) && EDO_UCONTEXT)
+
+    .text
+    .p2align 6
+    .globl edo__switch
+    .hidden edo__switch
+    .type edo__switch, @function
+edo__switch:                            /* rdi: where to save, rsi: what to load */
+    .cfi_startproc
+    endbr64
+    pushq   %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbp, 0
+    pushq   %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %rbx, 0
+    pushq   %r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r12, 0
+    pushq   %r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r13, 0
+    pushq   %r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r14, 0
+    pushq   %r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset %r15, 0
+    subq    $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    stmxcsr (%rsp)
+    fnstcw  4(%rsp)
+    movl    (%rsp), %eax
+    movzwl  4(%rsp), %edx
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp
+    /* Loading a control word is slow and nearly never needed. The low six bits of mxcsr are status,
+     * which the ABI does not preserve. */
+    xorl    (%rsp), %eax
+    andl    $0xffc0, %eax
+    jne     1f
+    cmpw    4(%rsp), %dx
+    jne     1f
+0:
+    addq    $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    popq    %r15
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r15
+    popq    %r14
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r14
+    popq    %r13
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r13
+    popq    %r12
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %r12
+    popq    %rbx
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rbx
+    popq    %rbp
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %rbp
+    /* A ret would always be mispredicted: the return stack of the processor names the caller on the
+     * stack just left. An indirect jump is predicted from history. */
+    popq    %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register %rip, %rcx
+    notrack jmp *%rcx
+1:
+    .cfi_def_cfa %rsp, 64
+    .cfi_offset %rip, -8
+    .cfi_offset %rbp, -16
+    .cfi_offset %rbx, -24
+    .cfi_offset %r12, -32
+    .cfi_offset %r13, -40
+    .cfi_offset %r14, -48
+    .cfi_offset %r15, -56
+    ldmxcsr (%rsp)
+    fldcw   4(%rsp)
+    jmp     0b
+    .cfi_endproc
+    .size edo__switch, . - edo__switch
+
+/*
+ * The outermost frame of every context: switch_asm.c leaves entry in rbx and arg in r12. An undefined
+ * return address tells unwinders that nobody called. They look a return address up at pc - 1, hence
+ * the nop in front.
+ */
+    .p2align 4
+    .globl edo__switch_start
+    .hidden edo__switch_start
+    .type edo__switch_start, @function
+    .cfi_startproc
+    .cfi_undefined %rip
+    nop
+edo__switch_start:
+    endbr64
+    movq    %r12, %rdi
+    call    *%rbx
+    ud2
+    .cfi_endproc
+    .size edo__switch_start, . - edo__switch_start
+
+#endif
+#if defined(__linux__) && defined(__ELF__)
+    .section .note.GNU-stack, "", %progbits
+#endif
