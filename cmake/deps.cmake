@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# Libraries that upper layers use. libedo itself needs threads and nothing else. A missing one is no
+# error: what needs it is left out, and the summary says so.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+function(edo_leave_out what why)
+    message(STATUS "left out: ${what}: ${why}")
+endfunction()
+
+if(NOT CMAKE_CROSSCOMPILING)
+    find_package(CURL 7.88)
+    if(CURL_FOUND)
+        set(EDO_HAVE_curl TRUE)
+    endif()
+
+    # Static libraries that tools/setup built: a name, its header, its archive.
+    function(edo_find_dep name header)
+        find_path(EDO_${name}_INCLUDE ${header} PATHS "${EDO_DEPS}/include" NO_DEFAULT_PATH)
+        find_library(EDO_${name}_LIBRARY NAMES lib${name}.a PATHS "${EDO_DEPS}/lib" NO_DEFAULT_PATH)
+        if(EDO_${name}_INCLUDE AND EDO_${name}_LIBRARY)
+            add_library(deps::${name} STATIC IMPORTED GLOBAL)
+            set_target_properties(deps::${name} PROPERTIES
+                IMPORTED_LOCATION "${EDO_${name}_LIBRARY}"
+                INTERFACE_INCLUDE_DIRECTORIES "${EDO_${name}_INCLUDE}")
+            set(EDO_HAVE_${name} TRUE PARENT_SCOPE)
+        endif()
+    endfunction()
+    edo_find_dep(yyjson yyjson.h)
+    edo_find_dep(llhttp llhttp.h)
+    edo_find_dep(teptris teptris/teptris.h)
+    if(TARGET deps::teptris)
+        set_property(TARGET deps::teptris PROPERTY INTERFACE_LINK_LIBRARIES m)
+    endif()
+endif()

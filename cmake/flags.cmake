@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# What every file of the project is compiled with. Nothing of it reaches those who link the libraries.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+set(CMAKE_ENABLE_EXPORTS ON) # names of functions in stack traces
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+# edo_assert stays on in every build, so NDEBUG is never defined.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g" CACHE STRING "" FORCE)
+set(CMAKE_C_FLAGS_DEBUG "-O0 -g" CACHE STRING "" FORCE)
+
+add_library(edo_flags INTERFACE)
+target_compile_options(edo_flags INTERFACE
+    -fno-semantic-interposition
+    "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/="
+    $<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wshadow;-Wconversion;-Wstrict-prototypes;-Wvla>)
+if(EDO_WERROR)
+    target_compile_options(edo_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Werror>)
+endif()
+
+if(EDO_SANITIZE)
+    target_compile_options(edo_flags INTERFACE
+        "-fsanitize=${EDO_SANITIZE}" -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(edo_flags INTERFACE "-fsanitize=${EDO_SANITIZE}")
+    if(EDO_SANITIZE MATCHES thread AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+        # gcc only notes that it cannot model fences; the fences here have atomics on both sides.
+        target_compile_options(edo_flags INTERFACE -Wno-tsan)
+    endif()
+else()
+    # Red zones of sanitizers make frames larger than they are.
+    target_compile_options(edo_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wframe-larger-than=4096>)
+endif()
+
+foreach(name UCONTEXT FORCE_MIGRATE DEBUG)
+    if(EDO_${name})
+        target_compile_definitions(edo_flags INTERFACE EDO_${name}=1)
+    endif()
+endforeach()
