@@ -32,7 +32,7 @@ typedef struct edo__stack {
     uint32_t size;           /* usable bytes from lo to the descriptor */
     uint8_t cls;
     uint8_t started;         /* its entry already waits in the context. Written by core */
-    uint8_t guard;           /* what protects it: enum edo__stack_guard in stack_slab.h */
+    uint8_t guard;           /* what protects it: EDO__GUARD_* in stack_slab.h */
     uint32_t slot;           /* place in its slab */
     uint16_t slab;
 } edo__stack;
