@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# Thin wrappers over CMake presets. `make` builds, `make test` checks everything; each installs what it
+# misses first (tools/setup).
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+SOAK_MINUTES ?= 10
+
+.DEFAULT_GOAL := all
+.PHONY: all setup test check model soak bench demo install format tidy clean
+
+all: setup build/release/build.ninja
+	cmake --build build/release -j $(JOBS)
+
+setup:
+	@tools/setup
+
+build/release/build.ninja: | setup
+	cmake --preset release
+
+# gcc and clang, sanitizers, ucontext, aarch64 under qemu, layers, style and format.
+test:
+	@tools/setup --tests
+	@tools/test-all
+
+# The quick part of it.
+check:
+	@tools/setup --tests
+	@tools/test-all checks release
+
+model: all
+	ctest --test-dir build/release -L '^model$$' --verbose
+
+# The tests of runtime and network under both sanitizers, again and again with new seeds.
+soak:
+	@tools/setup --tests
+	@tools/soak $(SOAK_MINUTES)
+
+bench: all
+	@tools/setup --bench
+	cmake --build build/release -j $(JOBS) --target bench
+	bench/run
+
+demo: all
+	@tools/demo
+
+install: all
+	cmake --install build/release --prefix $(abspath $(PREFIX))
+
+format:
+	tools/check-format --fix
+
+tidy: all
+	git ls-files 'src/*.c' 'apps/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p build/release --quiet
+
+clean:
+	rm -rf build/release build/debug build/clang build/asan build/tsan build/ucontext build/aarch64 \
+	    build/results
