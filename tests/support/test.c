@@ -56,7 +56,8 @@ enum {
 
 /* Shared by parent and child, and by whatever the child forks. */
 typedef struct verdict {
-    atomic_int claimed; /* 0, or EXIT_FAILED / EXIT_SKIPPED of the one thread that may write `reason` */
+    atomic_int
+        claimed; /* 0, or EXIT_FAILED / EXIT_SKIPPED of the one thread that may write `reason` */
     atomic_bool has_hook;
     char reason[REASON_MAX];
 } verdict;
@@ -192,7 +193,8 @@ int test_capture(void (*fn)(void *arg), void *arg, char *text, size_t size)
     for (;;) {
         char spill[256];
         bool room = used + 1 < size;
-        ssize_t n = read(ends[0], room ? text + used : spill, room ? size - used - 1 : sizeof spill);
+        ssize_t n =
+            read(ends[0], room ? text + used : spill, room ? size - used - 1 : sizeof spill);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -245,12 +247,13 @@ static bool wait_until(pid_t child, int64_t deadline_ms)
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     for (;;) {
-        siginfo_t info = {.si_pid = 0};
-        if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child)
+        siginfo_t info = { .si_pid = 0 };
+        if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+            info.si_pid == child)
             return true;
         if (now_ms() >= deadline_ms)
             return false;
-        struct timespec tick = {.tv_nsec = POLL_MS * 1000000L};
+        struct timespec tick = { .tv_nsec = POLL_MS * 1000000L };
         sigtimedwait(&set, NULL, &tick);
     }
 }
@@ -360,7 +363,7 @@ int test_main(int argc, char **argv)
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
 
-    totals sum = {0, 0, 0};
+    totals sum = { 0, 0, 0 };
     printf("# seed %llu (EDO_TEST_SEED)\n", (unsigned long long)seed);
     for (const test_case *test = tests_first; test != NULL; test = test->next)
         if (wanted(test, argc, argv))

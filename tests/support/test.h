@@ -66,7 +66,7 @@ int test_capture(void (*fn)(void *arg), void *arg, char *text, size_t size);
 
 #define TEST_TIMEOUT(name_, seconds_)                                                              \
     static void test_fn_##name_(void);                                                             \
-    static test_case test_case_##name_ = {#name_, test_fn_##name_, (seconds_), NULL};              \
+    static test_case test_case_##name_ = { #name_, test_fn_##name_, (seconds_), NULL };            \
     __attribute__((constructor)) static void test_register_##name_(void)                           \
     {                                                                                              \
         test_register(&test_case_##name_);                                                         \
