@@ -15,6 +15,16 @@ if(NOT CMAKE_CROSSCOMPILING)
         set(EDO_HAVE_curl TRUE)
     endif()
 
+    find_path(EDO_yaml_INCLUDE yaml.h)
+    find_library(EDO_yaml_LIBRARY yaml)
+    if(EDO_yaml_INCLUDE AND EDO_yaml_LIBRARY)
+        add_library(deps::yaml UNKNOWN IMPORTED GLOBAL)
+        set_target_properties(deps::yaml PROPERTIES
+            IMPORTED_LOCATION "${EDO_yaml_LIBRARY}"
+            INTERFACE_INCLUDE_DIRECTORIES "${EDO_yaml_INCLUDE}")
+        set(EDO_HAVE_yaml TRUE)
+    endif()
+
     # Static libraries that tools/setup built: a name, its header, its archive.
     function(edo_find_dep name header)
         find_path(EDO_${name}_INCLUDE ${header} PATHS "${EDO_DEPS}/include" NO_DEFAULT_PATH)

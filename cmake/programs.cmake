@@ -4,7 +4,7 @@
 # Links everything there is; what is not used is not linked in.
 function(edo_link_all target)
     target_link_libraries(${target} PRIVATE edo_flags)
-    foreach(lib edo-http edo deps::yyjson deps::llhttp deps::teptris)
+    foreach(lib edo-http edo deps::yyjson deps::llhttp deps::teptris deps::yaml)
         if(TARGET ${lib})
             target_link_libraries(${target} PRIVATE ${lib})
         endif()
@@ -17,6 +17,7 @@ function(edo_missing_for out source)
     file(STRINGS "${source}" includes REGEX "^[ \t]*#[ \t]*include")
     set(missing "")
     foreach(pair "edo/http.h=http" "yyjson.h=yyjson" "llhttp.h=llhttp" "teptris/=teptris"
+                 "yaml.h=yaml"
                  "curl/curl.h=curl")
         string(REPLACE "=" ";" pair ${pair})
         list(GET pair 0 header)
@@ -42,7 +43,7 @@ foreach(source ${examples})
 endforeach()
 
 # Libraries a program cannot do without.
-set(EDO_NEEDS_husako http yyjson teptris)
+set(EDO_NEEDS_husako http yyjson teptris yaml)
 
 function(edo_app name)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/${name}/src/*.c")
