@@ -26,14 +26,22 @@ struct trace {
     size_t skip;     /* so many frames first */
     uintptr_t until; /* then all up to this pc; 0: none */
     bool until_included;
+    uintptr_t pc;    /* of the frame before this one, and its stack: */
+    uintptr_t cfa;
 };
 
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg)
 {
     struct trace *t = arg;
     uintptr_t pc = _Unwind_GetIP(frame);
+    uintptr_t cfa = _Unwind_GetCFA(frame);
     if (pc == 0 || t->count == t->max || t->seen++ == FRAMES_MAX)
         return _URC_END_OF_STACK;
+    /* Outermost frames that are not marked as such call themselves for ever. */
+    if (pc == t->pc && cfa == t->cfa)
+        return _URC_END_OF_STACK;
+    t->pc = pc;
+    t->cfa = cfa;
     if (t->skip > 0) {
         t->skip--;
         return _URC_NO_REASON;

@@ -4,8 +4,10 @@
  *
  * An idle stack is warm or cold. Warm ones keep their pages and are reused last in, first out: their
  * top page is the likeliest to be in a cache, and touching a fresh page costs more than a hundred
- * switches. When more than WARM_MAX of a class are idle, further ones give all their pages back and are
- * remembered by number only, so that a burst of a million tasks leaves no memory behind.
+ * switches. The first few that lie idle are left as they are, those after them give back what is deep.
+ * (To ask with mincore() which ones are deep takes longer than to give back nothing.) When more than
+ * WARM_MAX of a class are idle, further ones give all their pages back and are remembered by number
+ * only, so that a burst of a million tasks leaves no memory behind.
  *
  * The lock is held for list operations and for mapping a slab, never while a page is touched for the
  * first time or given back.
@@ -25,9 +27,10 @@
 #define LARGE_SIZE ((size_t)1 << 20)
 #define DEFAULT_SIZE_MAX ((size_t)256 << 20)
 
-#define WARM_MAX 16384              /* idle stacks per class that keep their pages */
-#define TRIM_ABOVE ((size_t)32 << 10) /* what a warm stack may keep below its descriptor */
-#define RESIDENCY_PAGES 256         /* asked for at once */
+#define WARM_MAX 16384                /* idle stacks per class that keep their pages */
+#define HOT_BYTES ((size_t)16 << 20)  /* of address space per class: idle stacks that are not even trimmed */
+#define TRIM_ABOVE ((size_t)32 << 10) /* what any other warm stack may keep below its descriptor */
+#define RESIDENCY_PAGES 256           /* asked for at once */
 
 struct class {
     size_t stride;
@@ -203,12 +206,9 @@ size_t edo__stack_high_water(const edo__stack *s)
 static void trim(edo__stack *s)
 {
     char *lo = s->lo + (s->guard == EDO__GUARD_CANARY ? edo__page_size() : 0);
-    if ((size_t)((char *)s - lo) <= TRIM_ABOVE + edo__page_size())
-        return;
     char *keep = page_of((char *)s - TRIM_ABOVE);
-    char *first = lowest_resident(lo, keep);
-    if (first < keep)
-        (void)madvise(first, (size_t)(keep - first), MADV_DONTNEED);
+    if (s->size > TRIM_ABOVE + edo__page_size() && lo < keep)
+        (void)madvise(lo, (size_t)(keep - lo), MADV_DONTNEED);
 }
 
 /* Gives back every page of a stack, its descriptor included. */
@@ -231,23 +231,36 @@ static void make_cold(edo__stack_pool *p, struct class *c, edo__stack *s)
     pthread_mutex_unlock(&p->lock);
 }
 
+static void push_warm(struct class *c, edo__stack *s)
+{
+    s->next = c->warm;
+    c->warm = s;
+    c->warm_count++;
+}
+
 void edo__stack_release(edo__stack_pool *p, edo__stack *s)
 {
     struct class *c = &p->classes[s->cls];
     edo__guard_check(s);
     s->task = NULL;
-    trim(s);
     pthread_mutex_lock(&p->lock);
     c->in_use--;
+    bool hot = (c->warm_count + 1) * c->stride <= HOT_BYTES;
     bool warm = c->warm_count < WARM_MAX;
-    if (warm) {
-        s->next = c->warm;
-        c->warm = s;
-        c->warm_count++;
-    }
+    if (hot)
+        push_warm(c, s);
     pthread_mutex_unlock(&p->lock);
-    if (!warm)
+    if (hot)
+        return;
+    if (!warm) {
         make_cold(p, c, s);
+        return;
+    }
+    /* Others may fill the list meanwhile: WARM_MAX is exact to the number of threads. */
+    trim(s);
+    pthread_mutex_lock(&p->lock);
+    push_warm(c, s);
+    pthread_mutex_unlock(&p->lock);
 }
 
 static void slab_fini(edo__slab *slab)

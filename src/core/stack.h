@@ -54,7 +54,7 @@ void edo__stack_pool_destroy(edo__stack_pool *p);
 /* A stack whose context will call the pool's entry or, if ->started, waits there. NULL: no memory. */
 edo__stack *edo__stack_acquire(edo__stack_pool *p, unsigned cls);
 
-/* The context must be suspended in its entry, or never have run. Gives back the pages of deep stacks. */
+/* The context must be suspended in its entry, or never have run. Gives pages back when many are idle. */
 void edo__stack_release(edo__stack_pool *p, edo__stack *s);
 
 /* The smallest class whose slots have at least bytes; the largest if none has. 0: the default class. */
