@@ -15,15 +15,20 @@ if(NOT CMAKE_CROSSCOMPILING)
         set(EDO_HAVE_curl TRUE)
     endif()
 
-    find_path(EDO_yaml_INCLUDE yaml.h)
-    find_library(EDO_yaml_LIBRARY yaml)
-    if(EDO_yaml_INCLUDE AND EDO_yaml_LIBRARY)
-        add_library(deps::yaml UNKNOWN IMPORTED GLOBAL)
-        set_target_properties(deps::yaml PROPERTIES
-            IMPORTED_LOCATION "${EDO_yaml_LIBRARY}"
-            INTERFACE_INCLUDE_DIRECTORIES "${EDO_yaml_INCLUDE}")
-        set(EDO_HAVE_yaml TRUE)
-    endif()
+    # Of the distribution: a name, its header, its library.
+    function(edo_find_system name header library)
+        find_path(EDO_${name}_INCLUDE ${header})
+        find_library(EDO_${name}_LIBRARY ${library})
+        if(EDO_${name}_INCLUDE AND EDO_${name}_LIBRARY)
+            add_library(deps::${name} UNKNOWN IMPORTED GLOBAL)
+            set_target_properties(deps::${name} PROPERTIES
+                IMPORTED_LOCATION "${EDO_${name}_LIBRARY}"
+                INTERFACE_INCLUDE_DIRECTORIES "${EDO_${name}_INCLUDE}")
+            set(EDO_HAVE_${name} TRUE PARENT_SCOPE)
+        endif()
+    endfunction()
+    edo_find_system(yaml yaml.h yaml)
+    edo_find_system(crypto openssl/evp.h crypto)
 
     # Static libraries that tools/setup built: a name, its header, its archive.
     function(edo_find_dep name header)
