@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: MIT */
+/* The benchmark programs of bench/ for Edo. One run measures one scenario and prints one line:
+ * `scenario workers value key=value...`. README.md says what each scenario does; the programs for
+ * Tokio and Go in ../peers do the same with the same counts. Written as a user would write it, against
+ * the public headers only; it must never reach into the library to look better. */
+#include "bench.h"
+
+#include <string.h>
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int spawn_join(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        edo_group g;
+        edo_group_open(&g, NULL);
+        MUST(edo_spawn(&g, nothing, NULL) == 0);
+        MUST(edo_group_close(&g) == 0);
+    }
+    return 0;
+}
+
+static int spawn_many(uint64_t n)
+{
+    for (uint64_t left = n; left > 0;) {
+        uint64_t batch = left < BATCH ? left : BATCH;
+        edo_group g;
+        edo_group_open(&g, NULL);
+        for (uint64_t i = 0; i < batch; i++)
+            MUST(edo_spawn(&g, nothing, NULL) == 0);
+        MUST(edo_group_close(&g) == 0);
+        left -= batch;
+    }
+    return 0;
+}
+
+static int yielder(void *arg)
+{
+    uint64_t n = *(uint64_t *)arg;
+    for (uint64_t i = 0; i < n; i++)
+        MUST(edo_yield() == 0);
+    return 0;
+}
+
+static int yielding(uint64_t n)
+{
+    uint64_t each = n / YIELDERS;
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (int i = 0; i < YIELDERS; i++)
+        MUST(edo_spawn(&g, yielder, &each) == 0);
+    return edo_group_close(&g);
+}
+
+struct court {
+    edo_chan *ping, *pong;
+    uint64_t count;
+    int64_t deadline; /* of each receive; 0: none */
+};
+
+static int receive(edo_chan *c, uint64_t *value, int64_t deadline)
+{
+    if (deadline == 0)
+        return edo_chan_recv(c, value);
+    edo_scope s;
+    edo_scope_open(&s, deadline);
+    return edo_scope_close(&s, edo_chan_recv(c, value));
+}
+
+static int echo(void *arg)
+{
+    struct court *c = arg;
+    uint64_t v;
+    int rc;
+    while ((rc = receive(c->ping, &v, c->deadline)) == 0)
+        MUST(edo_chan_send(c->pong, &v) == 0);
+    return rc == -EPIPE ? 0 : rc;
+}
+
+static int caller(void *arg)
+{
+    struct court *c = arg;
+    for (uint64_t i = 0, v; i < c->count; i++) {
+        MUST(edo_chan_send(c->ping, &i) == 0);
+        MUST(receive(c->pong, &v, c->deadline) == 0);
+        MUST(v == i);
+    }
+    edo_chan_close(c->ping);
+    return 0;
+}
+
+static int play(struct court *c)
+{
+    MUST(edo_chan_create(&c->ping, sizeof(uint64_t), 1) == 0);
+    MUST(edo_chan_create(&c->pong, sizeof(uint64_t), 1) == 0);
+    edo_group g;
+    edo_group_open(&g, NULL);
+    MUST(edo_spawn(&g, echo, c) == 0);
+    MUST(edo_spawn(&g, caller, c) == 0);
+    int rc = edo_group_close(&g);
+    edo_chan_unref(c->ping);
+    edo_chan_unref(c->pong);
+    return rc;
+}
+
+static int ping_pong(uint64_t n)
+{
+    return play(&(struct court){ .count = n });
+}
+
+static int timeout(uint64_t n)
+{
+    return play(&(struct court){ .count = n, .deadline = HOUR });
+}
+
+static int blocking(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        MUST(edo_blocking(nothing, NULL) == 0);
+    return 0;
+}
+
+static int blocking_many(uint64_t n)
+{
+    for (uint64_t left = n; left > 0;) {
+        uint64_t batch = left < BATCH ? left : BATCH;
+        edo_group g;
+        edo_group_open(&g, NULL);
+        for (uint64_t i = 0; i < batch; i++)
+            MUST(edo_spawn_blocking(&g, nothing, NULL) == 0);
+        MUST(edo_group_close(&g) == 0);
+        left -= batch;
+    }
+    return 0;
+}
+
+struct pipe_ends {
+    edo_chan *chan;
+    uint64_t each;
+    uint64_t sum;
+};
+
+static int sender(void *arg)
+{
+    struct pipe_ends *p = arg;
+    for (uint64_t i = 0; i < p->each; i++)
+        MUST(edo_chan_send(p->chan, &i) == 0);
+    return 0;
+}
+
+static int receiver(void *arg)
+{
+    struct pipe_ends *p = arg;
+    uint64_t v;
+    while (edo_chan_recv(p->chan, &v) == 0)
+        p->sum += v;
+    return 0;
+}
+
+static int channel(uint64_t n, unsigned senders)
+{
+    struct pipe_ends p = { .each = n / senders };
+    MUST(edo_chan_create(&p.chan, sizeof(uint64_t), CAPACITY) == 0);
+    edo_group out, in;
+    edo_group_open(&in, NULL);
+    MUST(edo_spawn(&in, receiver, &p) == 0);
+    edo_group_open(&out, NULL);
+    for (unsigned i = 0; i < senders; i++)
+        MUST(edo_spawn(&out, sender, &p) == 0);
+    MUST(edo_group_close(&out) == 0);
+    edo_chan_close(p.chan);
+    MUST(edo_group_close(&in) == 0);
+    edo_chan_unref(p.chan);
+    MUST(p.sum == senders * (p.each * (p.each - 1) / 2));
+    return 0;
+}
+
+static int chan_1_1(uint64_t n)
+{
+    return channel(n, 1);
+}
+
+static int chan_4_1(uint64_t n)
+{
+    return channel(n, 4);
+}
+
+struct account {
+    edo_mutex mutex;
+    uint64_t each;
+    uint64_t total;
+};
+
+static int locker(void *arg)
+{
+    struct account *a = arg;
+    for (uint64_t i = 0; i < a->each; i++) {
+        MUST(edo_mutex_lock(&a->mutex) == 0);
+        a->total++;
+        edo_mutex_unlock(&a->mutex);
+    }
+    return 0;
+}
+
+static int mutex(uint64_t n)
+{
+    struct account a = { .mutex = EDO_MUTEX_INIT, .each = n / LOCKERS };
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (int i = 0; i < LOCKERS; i++)
+        MUST(edo_spawn(&g, locker, &a) == 0);
+    MUST(edo_group_close(&g) == 0);
+    MUST(a.total == a.each * LOCKERS);
+    return 0;
+}
+
+struct node {
+    uint64_t first, size; /* in: the leaves under it */
+    uint64_t sum;         /* out                     */
+};
+
+/* Recursion is over tasks: each level is a task of its own, six of them for a million leaves. */
+static int skynet_node(void *arg)
+{
+    struct node *node = arg;
+    if (node->size == 1) {
+        node->sum = node->first;
+        return 0;
+    }
+    struct node child[FANOUT];
+    uint64_t part = node->size / FANOUT;
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (unsigned i = 0; i < FANOUT; i++) {
+        child[i] = (struct node){ .first = node->first + i * part, .size = part };
+        MUST(edo_spawn(&g, skynet_node, &child[i]) == 0);
+    }
+    int rc = edo_group_close(&g);
+    for (unsigned i = 0; i < FANOUT; i++)
+        node->sum += child[i].sum;
+    return rc;
+}
+
+static int skynet(uint64_t n)
+{
+    struct node root = { .first = 0, .size = n };
+    MUST(skynet_node(&root) == 0);
+    MUST(root.sum == n * (n - 1) / 2);
+    return 0;
+}
+
+struct links {
+    edo_group group;
+    uint64_t left; /* one task at a time touches it */
+};
+
+static int chain_link(void *arg)
+{
+    struct links *l = arg;
+    if (l->left == 0)
+        return 0;
+    l->left--;
+    return edo_spawn(&l->group, chain_link, l);
+}
+
+static int chain(uint64_t n)
+{
+    struct links l = { .left = n - 1 };
+    edo_group_open(&l.group, &(edo_group_options){ .discard = true });
+    MUST(edo_spawn(&l.group, chain_link, &l) == 0);
+    return edo_group_close(&l.group);
+}
+
+/* ---- memory: the process exits without ending its tasks ---- */
+
+static uint64_t started; /* atomic, a count only: relaxed is enough */
+
+static int long_sleeper(void *arg)
+{
+    (void)arg;
+    __atomic_fetch_add(&started, 1, __ATOMIC_RELAXED);
+    return edo_sleep(HOUR);
+}
+
+static int starter(void *arg)
+{
+    (void)arg;
+    __atomic_fetch_add(&started, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void report_memory_and_exit(const struct plan *p, int64_t before)
+{
+    int64_t now = resident();
+    report(p, (double)(now - before) / (double)p->count);
+    printf(" rss_mib=%" PRId64 "\n", now >> 20);
+    fflush(stdout);
+    _exit(0);
+}
+
+static int mem_sleep(const struct plan *p)
+{
+    int64_t before = resident();
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (uint64_t i = 0; i < p->count; i++)
+        MUST(edo_spawn(&g, long_sleeper, NULL) == 0);
+    while (__atomic_load_n(&started, __ATOMIC_RELAXED) < p->count)
+        MUST(edo_sleep(EDO_MS(10)) == 0);
+    MUST(edo_sleep(EDO_MS(100)) == 0);
+    report_memory_and_exit(p, before);
+    return edo_group_close(&g);
+}
+
+static int mem_spawn(const struct plan *p)
+{
+    int64_t before = resident();
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (uint64_t i = 0; i < p->count; i++)
+        MUST(edo_spawn(&g, starter, NULL) == 0);
+    MUST(__atomic_load_n(&started, __ATOMIC_RELAXED) == 0);
+    report_memory_and_exit(p, before);
+    return edo_group_close(&g);
+}
+
+/* ---- sleeping and waking ---- */
+
+struct nap {
+    uint64_t id;
+    int64_t *late; /* NAPS of them */
+};
+
+static int sleeper(void *arg)
+{
+    struct nap *n = arg;
+    for (uint64_t i = 0; i < NAPS; i++) {
+        int64_t due = edo_now() + EDO_US((int64_t)(mix(n->id * NAPS + i) % NAP_MAX_US));
+        MUST(edo_sleep_until(due) == 0);
+        n->late[i] = edo_now() - due;
+    }
+    return 0;
+}
+
+static int sleepers(const struct plan *p)
+{
+    int64_t *late = calloc(p->count * NAPS, sizeof *late);
+    MUST(late != NULL);
+    int64_t cpu = cpu_ns();
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (uint64_t i = 0; i < p->count; i++) {
+        struct nap n = { .id = i, .late = late + i * NAPS };
+        MUST(edo_spawn_copy(&g, sleeper, &n, sizeof n) == 0);
+    }
+    MUST(edo_group_close(&g) == 0);
+    report_late(p, late, p->count * NAPS, cpu_ns() - cpu);
+    free(late);
+    return 0;
+}
+
+static int idle(const struct plan *p)
+{
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (int i = 0; i < IDLE_TASKS; i++)
+        MUST(edo_spawn(&g, long_sleeper, NULL) == 0);
+    MUST(edo_sleep(EDO_MS(200)) == 0);
+    int64_t switches = voluntary_switches(), cpu = cpu_ns();
+    MUST(edo_sleep(EDO_MS((int64_t)p->count)) == 0);
+    switches = voluntary_switches() - switches;
+    cpu = cpu_ns() - cpu;
+    edo_group_cancel(&g);
+    MUST(edo_group_close(&g) == -ECANCELED);
+    report(p, (double)switches * 1000 / (double)p->count);
+    printf(" cpu_us_per_s=%.1f\n", (double)cpu / (double)p->count);
+    return 0;
+}
+
+struct bell {
+    edo_notify notify;
+    int64_t rung; /* atomic: written by the ringer before the notify, read by the waiter after it */
+    int64_t *late;
+    uint64_t count;
+};
+
+static int busy(void *arg)
+{
+    (void)arg;
+    int rc;
+    do {
+        for (int64_t end = edo_now() + EDO_US(WAKE_BURST_US); edo_now() < end;)
+            continue;
+        rc = edo_yield();
+    } while (rc == 0);
+    return rc;
+}
+
+static int waiter(void *arg)
+{
+    struct bell *b = arg;
+    for (uint64_t i = 0; i < b->count; i++) {
+        MUST(edo_notify_wait(&b->notify) == 0);
+        b->late[i] = edo_now() - __atomic_load_n(&b->rung, __ATOMIC_ACQUIRE);
+    }
+    return 0;
+}
+
+static int wake(const struct plan *p)
+{
+    struct bell b = { .notify = EDO_NOTIFY_INIT, .count = p->count };
+    b.late = calloc(p->count, sizeof *b.late);
+    MUST(b.late != NULL);
+    edo_group load, g;
+    edo_group_open(&load, NULL);
+    for (int i = 0; i < WAKE_LOAD; i++)
+        MUST(edo_spawn(&load, busy, NULL) == 0);
+    edo_group_open(&g, NULL);
+    MUST(edo_spawn(&g, waiter, &b) == 0);
+    int64_t cpu = cpu_ns();
+    for (uint64_t i = 0; i < p->count; i++) {
+        MUST(edo_sleep(EDO_MS(1)) == 0);
+        __atomic_store_n(&b.rung, edo_now(), __ATOMIC_RELEASE);
+        edo_notify_one(&b.notify);
+    }
+    MUST(edo_group_close(&g) == 0);
+    cpu = cpu_ns() - cpu;
+    edo_group_cancel(&load);
+    MUST(edo_group_close(&load) == -ECANCELED);
+    report_late(p, b.late, p->count, cpu);
+    free(b.late);
+    return 0;
+}
+
+/* ---- the program ---- */
+
+static const struct scenario {
+    const char *name;
+    int (*repeat)(uint64_t n);         /* a count of equal operations, timed by measure() */
+    int (*once)(const struct plan *p); /* or: measures and reports by itself              */
+} scenarios[] = {
+    { "spawn_join", spawn_join, NULL },
+    { "spawn_many", spawn_many, NULL },
+    { "yield", yielding, NULL },
+    { "ping_pong", ping_pong, NULL },
+    { "timeout", timeout, NULL },
+    { "blocking", blocking, NULL },
+    { "blocking_many", blocking_many, NULL },
+    { "chan_1_1", chan_1_1, NULL },
+    { "chan_4_1", chan_4_1, NULL },
+    { "mutex", mutex, NULL },
+    { "skynet", skynet, NULL },
+    { "chain", chain, NULL },
+    { "sleepers", NULL, sleepers },
+    { "idle", NULL, idle },
+    { "wake", NULL, wake },
+    { "mem_sleep", NULL, mem_sleep },
+    { "mem_spawn", NULL, mem_spawn },
+};
+
+static const struct scenario *scenario_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+        if (strcmp(scenarios[i].name, name) == 0)
+            return &scenarios[i];
+    return NULL;
+}
+
+/* Warms up, then times count operations: wall and CPU nanoseconds for each. */
+static int measure(const struct plan *p, int (*repeat)(uint64_t n))
+{
+    if (p->warmup > 0)
+        MUST(repeat(p->warmup) == 0);
+    int64_t cpu = cpu_ns(), start = edo_now();
+    MUST(repeat(p->count) == 0);
+    int64_t wall = edo_now() - start;
+    cpu = cpu_ns() - cpu;
+    report(p, (double)wall / (double)p->count);
+    printf(" cpu_ns=%.1f\n", (double)cpu / (double)p->count);
+    return 0;
+}
+
+static int root(void *arg)
+{
+    const struct plan *p = arg;
+    const struct scenario *s = scenario_find(p->scenario);
+    return s->repeat != NULL ? measure(p, s->repeat) : s->once(p);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: bench-edo SCENARIO [--workers N] [--count N] [--warmup N]\n");
+    return 2;
+}
+
+static bool parse(struct plan *p, int argc, char **argv)
+{
+    if (argc < 2 || argc % 2 != 0)
+        return false;
+    *p = (struct plan){ .scenario = argv[1], .workers = 1, .count = 100000 };
+    for (int i = 2; i < argc; i += 2) {
+        char *end;
+        uint64_t value = strtoull(argv[i + 1], &end, 10);
+        if (*end != '\0' || end == argv[i + 1])
+            return false;
+        if (strcmp(argv[i], "--workers") == 0)
+            p->workers = (unsigned)value;
+        else if (strcmp(argv[i], "--count") == 0)
+            p->count = value;
+        else if (strcmp(argv[i], "--warmup") == 0)
+            p->warmup = value;
+        else
+            return false;
+    }
+    return p->workers > 0 && p->count > 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct plan plan;
+    if (!parse(&plan, argc, argv))
+        return usage();
+    if (scenario_find(plan.scenario) == NULL)
+        return 3;
+    edo_config config = { .workers = plan.workers };
+    if (strcmp(plan.scenario, "mem_spawn") == 0)
+        config.stuck_after = EDO_FOREVER; /* it holds its only worker on purpose */
+    int rc = edo_run(&config, root, &plan);
+    if (rc < 0)
+        fprintf(stderr, "bench-edo: %s\n", edo_strerror(rc));
+    return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+//! The benchmark programs of bench/ for Tokio. One run measures one scenario and prints one line:
+//! `scenario workers value key=value...`. bench/README.md says what each scenario does; the Edo and Go
+//! programs do the same with the same counts.
+mod memory;
+mod ops;
+mod sleep;
+mod usage;
+
+use std::future::Future;
+use std::process::exit;
+use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+
+/// What the command line asked for.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub workers: usize,
+    pub count: u64,
+    pub warmup: u64,
+    pub current_thread: bool,
+}
+
+fn build_runtime(plan: Plan) -> Runtime {
+    let mut builder = if plan.current_thread {
+        Builder::new_current_thread()
+    } else {
+        let mut b = Builder::new_multi_thread();
+        b.worker_threads(plan.workers);
+        b
+    };
+    builder.enable_time().build().expect("runtime")
+}
+
+/// Runs `body` as a spawned task, so that it is on a worker and not on the thread of `block_on`.
+fn on_worker<F, T>(plan: Plan, body: F) -> T
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    build_runtime(plan).block_on(async move { tokio::spawn(body).await.expect("task") })
+}
+
+/// Warms up, then times `count` operations: wall and CPU nanoseconds for each.
+fn measure<F, Fut>(plan: Plan, mut run: F) -> (f64, String)
+where
+    F: FnMut(u64) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    on_worker(plan, async move {
+        if plan.warmup > 0 {
+            run(plan.warmup).await;
+        }
+        let cpu = usage::cpu_ns();
+        let start = Instant::now();
+        run(plan.count).await;
+        let wall = start.elapsed().as_nanos() as f64;
+        let cpu = (usage::cpu_ns() - cpu) as f64;
+        let n = plan.count as f64;
+        (wall / n, format!("cpu_ns={:.1}", cpu / n))
+    })
+}
+
+fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
+    Some(match scenario {
+        "spawn_join" => measure(plan, ops::spawn_join),
+        "spawn_many" => measure(plan, ops::spawn_many),
+        "yield" => measure(plan, ops::yielding),
+        "ping_pong" => measure(plan, |n| ops::ping_pong(n, false)),
+        "timeout" => measure(plan, |n| ops::ping_pong(n, true)),
+        "blocking" => measure(plan, ops::blocking),
+        "blocking_many" => measure(plan, ops::blocking_many),
+        "chan_1_1" => measure(plan, |n| ops::channel(n, 1)),
+        "chan_4_1" => measure(plan, |n| ops::channel(n, 4)),
+        "mutex" => measure(plan, ops::mutex),
+        "skynet" => measure(plan, ops::skynet),
+        "chain" => measure(plan, ops::chain),
+        "sleepers" => on_worker(plan, sleep::sleepers(plan)),
+        "idle" => on_worker(plan, sleep::idle(plan)),
+        "wake" => on_worker(plan, sleep::wake(plan)),
+        "mem_sleep" => on_worker(plan, memory::sleeping(plan)),
+        "mem_spawn" => on_worker(plan, memory::spawned(plan)),
+        _ => return None,
+    })
+}
+
+fn usage_error() -> ! {
+    eprintln!(
+        "usage: tokio-bench SCENARIO [--workers N] [--count N] [--warmup N] [--flavor multi|current]"
+    );
+    exit(2)
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let scenario = args.next().unwrap_or_else(|| usage_error());
+    let mut plan = Plan { workers: 1, count: 100_000, warmup: 0, current_thread: false };
+    while let Some(flag) = args.next() {
+        let value = args.next().unwrap_or_else(|| usage_error());
+        let number = || value.parse::<u64>().unwrap_or_else(|_| usage_error());
+        match flag.as_str() {
+            "--workers" => plan.workers = number() as usize,
+            "--count" => plan.count = number(),
+            "--warmup" => plan.warmup = number(),
+            "--flavor" => plan.current_thread = value == "current",
+            _ => usage_error(),
+        }
+    }
+    match run(&scenario, plan) {
+        Some((value, extra)) => {
+            println!("{scenario} {} {value:.1} {extra}", plan.workers);
+            exit(0) // without taking a million tasks down one by one
+        }
+        None => exit(3), // this peer has no such scenario
+    }
+}
