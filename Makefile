@@ -50,8 +50,8 @@ install: all
 format:
 	tools/check-format --fix
 
-tidy: all
-	git ls-files 'src/*.c' 'apps/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p build/release --quiet
+tidy: setup
+	tools/check-tidy
 
 clean:
 	rm -rf build/release build/debug build/clang build/asan build/tsan build/ucontext build/aarch64 \
