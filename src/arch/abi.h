@@ -19,7 +19,7 @@ typedef struct edo__registers {
 #if defined(__x86_64__)
     uintptr_t saved[6]; /* rbp rbx r12 r13 r14 r15 */
 #elif defined(__aarch64__)
-    uintptr_t saved[11]; /* x19 .. x29 */
+    uintptr_t saved[12]; /* x19 .. x30; x30 matters where a leaf function was interrupted */
 #endif
 } edo__registers;
 

@@ -67,7 +67,8 @@ static void frame_read(const struct frame *f, edo__registers *out)
 {
     out->sp = (uintptr_t)(f + 1);
     out->pc = f->pc;
-    memcpy(out->saved, f->x, sizeof out->saved);
+    memcpy(out->saved, f->x, sizeof f->x);
+    out->saved[11] = f->pc;
 }
 
 #endif

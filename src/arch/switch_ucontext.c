@@ -73,9 +73,10 @@ void edo__switch_registers(const void *sp, edo__registers *out)
         out->saved[i] = (uintptr_t)r[order[i]];
 #elif defined(__aarch64__)
     out->sp = uc->uc_mcontext.sp;
-    /* swapcontext() leaves its return address in x30; makecontext() sets pc. */
-    out->pc = uc->uc_mcontext.pc;
     memcpy(out->saved, &uc->uc_mcontext.regs[19], sizeof out->saved);
+    /* glibc's swapcontext() resumes at a label of its own, which returns to what it kept in x1. */
+    bool swapped = uc->uc_mcontext.pc == uc->uc_mcontext.regs[30];
+    out->pc = swapped ? uc->uc_mcontext.regs[1] : uc->uc_mcontext.pc;
 #else
     (void)uc;
 #endif

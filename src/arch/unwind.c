@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stack traces by the unwinder that comes with the compiler. It only knows how to start from its
- * caller, so frames are skipped up to a known pc: the bridge to a parked stack, or the instruction
- * that a signal interrupted.
+ * caller, so the frames before the bridge, edo__unwind_from(), are skipped.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -25,7 +24,6 @@ struct trace {
     size_t seen;
     size_t skip;     /* so many frames first */
     uintptr_t until; /* then all up to this pc; 0: none */
-    bool until_included;
     uintptr_t pc;    /* of the frame before this one, and its stack: */
     uintptr_t cfa;
 };
@@ -47,11 +45,9 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *frame, void *arg)
         return _URC_NO_REASON;
     }
     if (t->until != 0) {
-        if (pc != t->until)
-            return _URC_NO_REASON;
-        t->until = 0;
-        if (!t->until_included)
-            return _URC_NO_REASON;
+        if (pc == t->until)
+            t->until = 0;
+        return _URC_NO_REASON;
     }
     t->pcs[t->count++] = (void *)pc;
     return _URC_NO_REASON;
@@ -80,26 +76,32 @@ __attribute__((noinline)) size_t edo__unwind_here(void **pcs, size_t max)
     return t.count;
 }
 
-static uintptr_t interrupted_pc(const ucontext_t *uc)
-{
-#if defined(__x86_64__)
-    return (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-    return (uintptr_t)uc->uc_mcontext.pc;
-#else
-    (void)uc;
-    return 0;
-#endif
-}
-
+/*
+ * Interrupted code is reached over the same bridge as a parked stack, not through the frame of the
+ * signal handler: that needs no call frame information for the trampoline, which emulators lack. An
+ * unwinder looks the pc of a frame up at pc - 1, hence the + 1 here.
+ */
 size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
 {
-    uintptr_t pc = interrupted_pc(ucontext);
-    struct trace t = {.pcs = pcs, .max = max, .until = pc, .until_included = true};
-    run(&t);
-    /* Without call frame information for the signal trampoline the place itself is still known. */
-    if (t.count == 0 && max > 0 && pc != 0)
-        pcs[t.count++] = (void *)pc;
+    const ucontext_t *uc = ucontext;
+    edo__registers at = {0};
+#if defined(__x86_64__)
+    const greg_t *r = uc->uc_mcontext.gregs;
+    static const int order[] = {REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15};
+    at.sp = (uintptr_t)r[REG_RSP];
+    at.pc = (uintptr_t)r[REG_RIP] + 1;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        at.saved[i] = (uintptr_t)r[order[i]];
+#elif defined(__aarch64__)
+    at.sp = uc->uc_mcontext.sp;
+    at.pc = uc->uc_mcontext.pc + 1;
+    for (size_t i = 0; i < sizeof at.saved / sizeof at.saved[0]; i++)
+        at.saved[i] = uc->uc_mcontext.regs[19 + i];
+#endif
+    struct trace t = {.pcs = pcs, .max = max, .until = (uintptr_t)edo__unwind_mark};
+    edo__unwind_from(&at, run, &t);
+    if (t.count > 0)
+        pcs[0] = (char *)pcs[0] - 1;
     return t.count;
 }
 

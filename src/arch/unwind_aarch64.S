@@ -3,8 +3,9 @@
  * edo__unwind_from() for AArch64: a bridge for unwinders from the running stack to a parked one.
  *
  * During the call its call frame information says that the caller's registers are those in the
- * edo__registers block that x19 points to. The expressions below are DW_OP_breg19 offset; offsets
- * from 64 up take two bytes.
+ * edo__registers block that x19 points to. Interrupted code has both a pc and an x30 of its own, so the
+ * return address gets column 96, which unwinders have for signal frames. The expressions below are
+ * DW_OP_breg19 offset; offsets from 64 up take two bytes.
  */
 #if defined(__aarch64__) && defined(__ELF__)
 
@@ -17,6 +18,8 @@
     .hidden edo__unwind_mark
 edo__unwind_from:                       /* x0: block, x1: fn, x2: arg */
     .cfi_startproc
+    .cfi_return_column 96
+    .cfi_register 96, 30
     hint    #34                         /* bti c */
     stp     x29, x30, [sp, #-32]!
     .cfi_adjust_cfa_offset 32
@@ -28,7 +31,7 @@ edo__unwind_from:                       /* x0: block, x1: fn, x2: arg */
     mov     x0, x2
     .cfi_remember_state
     .cfi_escape 0x0f, 3, 0x83, 0, 0x06          /* CFA = block->sp */
-    .cfi_escape 0x10, 30, 2, 0x83, 8            /* return address at &block->pc */
+    .cfi_escape 0x10, 0xe0, 0, 2, 0x83, 8       /* return address (96) at &block->pc */
     .cfi_escape 0x10, 19, 2, 0x83, 16           /* x19 at &block->saved[0] */
     .cfi_escape 0x10, 20, 2, 0x83, 24
     .cfi_escape 0x10, 21, 2, 0x83, 32
@@ -40,6 +43,7 @@ edo__unwind_from:                       /* x0: block, x1: fn, x2: arg */
     .cfi_escape 0x10, 27, 3, 0x83, 0xd0, 0
     .cfi_escape 0x10, 28, 3, 0x83, 0xd8, 0
     .cfi_escape 0x10, 29, 3, 0x83, 0xe0, 0      /* 96 */
+    .cfi_escape 0x10, 30, 3, 0x83, 0xe8, 0
     blr     x1
 edo__unwind_mark:
     nop

@@ -15,6 +15,7 @@
 #endif
 #include "core/stack_slab.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -46,13 +47,25 @@ static int64_t max_map_count(void)
     return n > 0 ? strtoll(text, NULL, 10) : 65530;
 }
 
+/* Emulators answer success to any advice they do not know: only the kernel's EFAULT is proof. */
+static bool kernel_refuses_to_read(const char *p)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    bool refused = write(fds[1], p, 1) < 0 && errno == EFAULT;
+    close(fds[0]);
+    close(fds[1]);
+    return refused;
+}
+
 static bool guard_pages_work(void)
 {
     size_t page = edo__page_size();
-    void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return false;
-    bool works = madvise(p, page, MADV_GUARD_INSTALL) == 0;
+    bool works = madvise(p, page, MADV_GUARD_INSTALL) == 0 && kernel_refuses_to_read(p);
     munmap(p, page);
     return works;
 }

@@ -185,7 +185,7 @@ static void simd_set(unsigned value)
 }
 #define X87_OTHER 0x0f7f  /* round towards zero; valgrind has no other precision */
 #define SIMD_OTHER 0x7f80 /* round towards zero */
-#define SIMD_THIRD 0xdf80 /* flush to zero, round up */
+#define SIMD_THIRD 0x5f80 /* round up */
 #elif defined(__aarch64__)
 static unsigned x87_get(void)
 {

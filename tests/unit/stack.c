@@ -151,8 +151,8 @@ TEST(released_stacks_come_back_last_in_first_out)
 TEST(deep_stacks_are_trimmed_and_shallow_ones_touch_one_page)
 {
     enum { COUNT = 200 };
-    if (SANITIZED)
-        SKIP("sanitized frames are larger");
+    if (SANITIZED || EDO_UCONTEXT)
+        SKIP("frames are larger");
     pool_open(0);
     edo__stack *s[COUNT];
     unsigned n = 0;
@@ -243,9 +243,20 @@ TEST_TIMEOUT(many_stacks_go_cold_and_come_back, 120)
     edo__stack_pool_destroy(pool);
 }
 
+/* An emulator of another processor keeps books on every page, and the memory counted is its own. */
+static bool emulated(void)
+{
+    char comm[16] = "";
+    FILE *f = fopen("/proc/self/comm", "r");
+    bool known = f != NULL && fgets(comm, sizeof comm, f) != NULL;
+    if (f != NULL)
+        fclose(f);
+    return known && strncmp(comm, "qemu", 4) == 0;
+}
+
 TEST_TIMEOUT(a_million_stacks, 120)
 {
-    if (test_scale(1000) != 1000)
+    if (test_scale(1000) != 1000 || emulated())
         SKIP("too slow here");
     if ((size_t)sysconf(_SC_AVPHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) < ((size_t)6 << 30))
         SKIP("less than 6 GiB of free memory");
@@ -417,11 +428,12 @@ static void expect_report(unsigned cls, const char *limit)
     for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (strstr(text, wanted[i]) == NULL)
             FAIL("no '%s' in:\n%s", wanted[i], text);
-    const char *force = getenv("EDO_STACK_GUARD");
-    if (force == NULL || strcmp(force, "canary") != 0) {
-        if (strstr(text, "recurses+0x") == NULL)
-            FAIL("no trace in:\n%s", text);
-    }
+    /* A canary tells too late for a trace. Valgrind reports a stack pointer that is not the one of the
+     * faulting instruction, so that there the trace cannot be had. */
+    const char *preload = getenv("LD_PRELOAD");
+    bool traced = depth_wanted > 0 && (preload == NULL || strstr(preload, "vgpreload") == NULL);
+    if (traced && strstr(text, "recurses+0x") == NULL)
+        FAIL("no trace in:\n%s", text);
 }
 
 TEST(an_overflow_names_the_task)
@@ -446,12 +458,14 @@ TEST(a_dead_canary_names_the_task)
     expect_report(EDO__STACK_DEFAULT, "limit: 256 KiB");
 }
 
+static void *read_only;
+
 static void on_plain_fault(int signo, siginfo_t *info, void *ucontext)
 {
     (void)signo;
     (void)ucontext;
     static const char text[] = "the previous handler\n";
-    if (info->si_addr == (void *)(uintptr_t)0x30 && write(2, text, sizeof text - 1) > 0)
+    if (info->si_addr == read_only && write(2, text, sizeof text - 1) > 0)
         _exit(42);
     _exit(43);
 }
@@ -466,8 +480,7 @@ static void other_fault_child(void *arg)
     }
     CHECK_OK(edo__overflow_handler_install());
     CHECK_OK(edo__overflow_thread_enter());
-    volatile char *volatile nowhere = (volatile char *)(uintptr_t)0x30;
-    *nowhere = 1;
+    *(volatile char *)read_only = 1;
 }
 
 static void kill_child(void *arg)
@@ -482,6 +495,8 @@ TEST(other_faults_go_to_the_previous_handler)
 {
     static char text[4096];
     int yes = 1;
+    read_only = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(read_only != MAP_FAILED);
     int status = test_capture(other_fault_child, &yes, text, sizeof text);
     CHECK(WIFEXITED(status));
     CHECK_INT(WEXITSTATUS(status), ==, 42);
