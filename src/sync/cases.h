@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of a primitive that select needs: arming a waiter of a select that has begun to wait.
+ *
+ * arm: looks once more under the object's lock. If the case can happen now and nothing else has claimed
+ * the select yet, it happens: the select's own word becomes w->code and w->result is set. Otherwise w is
+ * queued. disarm: w is in no queue any more, and whoever was handing something over is done. */
+#ifndef EDO_SYNC_CASES_H
+#define EDO_SYNC_CASES_H
+
+#include "core/wait.h"
+
+#include <edo/chan.h>
+
+enum {
+    EDO__ARMED = 0,   /* queued                                                     */
+    EDO__DECIDED = 1, /* not queued: the select is claimed, by this case or another */
+};
+
+int edo__event_arm(edo_event *e, edo__waiter *w);
+void edo__event_disarm(edo_event *e, edo__waiter *w);
+int edo__notify_arm(edo_notify *n, edo__waiter *w);
+void edo__notify_disarm(edo_notify *n, edo__waiter *w);
+/* w->value: where to receive to, or what to send. */
+int edo__chan_arm_recv(edo_chan *c, edo__waiter *w);
+int edo__chan_arm_send(edo_chan *c, edo__waiter *w);
+void edo__chan_disarm_recv(edo_chan *c, edo__waiter *w);
+void edo__chan_disarm_send(edo_chan *c, edo__waiter *w);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Channels: a store for values and two queues, all under one spin lock that every operation takes once.
+ *
+ * Values go straight from one task's frame to the other's when the other waits; the store is for when
+ * nobody does. First come, first served holds because values inside the store are older than those of
+ * waiting senders, and nobody waits while it could proceed (the invariants are in chan_impl.h). */
+#include "sync/chan_impl.h"
+
+#define SIZE_LIMIT 65536
+
+int edo_chan_create(edo_chan **out, size_t size, size_t capacity)
+{
+    size_t bytes = 0;
+    if (size > SIZE_LIMIT)
+        return -EINVAL;
+    if (capacity != EDO_UNBOUNDED && (__builtin_mul_overflow(size, capacity, &bytes) ||
+                                      bytes > PTRDIFF_MAX - sizeof(edo_chan) - EDO__CACHE_LINE))
+        return -EINVAL;
+    bytes = (sizeof(edo_chan) + bytes + EDO__CACHE_LINE - 1) & ~(size_t)(EDO__CACHE_LINE - 1);
+    edo_chan *c = aligned_alloc(EDO__CACHE_LINE, bytes);
+    if (c == NULL)
+        return -ENOMEM;
+    c->lock = 0;
+    c->closed = 0;
+    c->receivers = (edo__waitq){ 0 };
+    c->senders = (edo__waitq){ 0 };
+    c->refs = 1;
+    edo__store_init(&c->store, c->ring, size, capacity);
+    *out = c;
+    return 0;
+}
+
+edo_chan *edo_chan_ref(edo_chan *c)
+{
+    edo__aadd(&c->refs, 1u, EDO__RLX); /* relaxed: the caller's own reference keeps it alive */
+    return c;
+}
+
+void edo_chan_unref(edo_chan *c)
+{
+    /* release: what was done to it comes before; acquire: and is seen by who frees it */
+    if (c == NULL || edo__asub(&c->refs, 1u, EDO__AR) != 1)
+        return;
+    edo_assert(c->receivers.head == NULL && c->senders.head == NULL);
+    edo__store_deinit(&c->store);
+    free(c);
+}
+
+/* Pops and claims the first live waiter: it stays as it is until the lock is released. NULL: none. */
+static inline edo__waiter *claim_first(edo__waitq *q, edo__chan_after *a)
+{
+    edo__waiter *w;
+    while ((w = edo__waitq_pop(q)) != NULL) {
+        uint32_t was = edo__claim(w->task, w->code);
+        if (edo__unlikely(was == EDO__WORD_IDLE))
+            continue;
+        a->wake = was == EDO__WORD_PARKED ? w->task : NULL;
+        return w;
+    }
+    return NULL;
+}
+
+static inline int take(edo_chan *c, void *value, edo__chan_after *a)
+{
+    edo__waiter *w;
+    if (c->store.count > 0) {
+        a->drop = edo__store_take(&c->store, value);
+        if (edo__unlikely(c->senders.head != NULL) && (w = claim_first(&c->senders, a)) != NULL)
+            edo__store_put(&c->store, w->value);
+        return 0;
+    }
+    if (c->senders.head != NULL && (w = claim_first(&c->senders, a)) != NULL) {
+        edo__copy(value, w->value, c->store.size);
+        return 0;
+    }
+    return edo__unlikely(c->closed) ? -EPIPE : -EAGAIN;
+}
+
+static inline int give(edo_chan *c, const void *value, edo__chan_after *a)
+{
+    edo__waiter *w;
+    if (edo__unlikely(c->closed))
+        return -EPIPE;
+    if (c->receivers.head != NULL && (w = claim_first(&c->receivers, a)) != NULL) {
+        edo__copy(w->value, value, c->store.size);
+        return 0;
+    }
+    if (edo__unlikely(!edo__store_has_room(&c->store)))
+        return -EAGAIN;
+    edo__store_put(&c->store, value);
+    return 0;
+}
+
+int edo__chan_take(edo_chan *c, void *value, edo__chan_after *a)
+{
+    return take(c, value, a);
+}
+
+int edo__chan_give(edo_chan *c, const void *value, edo__chan_after *a)
+{
+    return give(c, value, a);
+}
+
+int edo__chan_make_room(edo_chan *c)
+{
+    edo__spin_unlock(&c->lock);
+    edo__block *b = edo__block_alloc(&c->store);
+    edo__spin_lock(&c->lock);
+    if (b == NULL)
+        return -ENOMEM;
+    if (!edo__store_offer(&c->store, b)) { /* others were faster; theirs is as good */
+        edo__spin_unlock(&c->lock);
+        free(b);
+        edo__spin_lock(&c->lock);
+    }
+    return 0;
+}
+
+/* The rare rest of a send that found no room. The lock is held on entry and released. */
+static __attribute__((noinline)) int send_slow(edo_chan *c, const void *value, edo__task *self)
+{
+    edo__chan_after after = { 0 };
+    int rc = -EAGAIN;
+    while (rc == -EAGAIN && edo__store_unbounded(&c->store)) {
+        rc = edo__chan_make_room(c);
+        if (rc == 0)
+            rc = give(c, value, &after);
+    }
+    if (rc != -EAGAIN || self == NULL) {
+        edo__spin_unlock(&c->lock);
+        edo__chan_finish(&after);
+        return rc;
+    }
+    edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .value = (void *)value };
+    rc = edo__waitq_wait(&c->senders, &c->lock, &w, EDO__WHY_SEND, c);
+    return rc == 0 ? w.result : rc;
+}
+
+int edo_chan_send(edo_chan *c, const void *value)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (edo__unlikely(rc < 0))
+        return rc;
+    edo__chan_after after = { 0 };
+    edo__spin_lock(&c->lock);
+    rc = give(c, value, &after);
+    if (edo__unlikely(rc == -EAGAIN))
+        return send_slow(c, value, self);
+    edo__spin_unlock(&c->lock);
+    edo__chan_finish(&after);
+    edo__coop(self);
+    return rc;
+}
+
+int edo_chan_send_nowait(edo_chan *c, const void *value)
+{
+    edo__chan_after after = { 0 };
+    edo__spin_lock(&c->lock);
+    int rc = give(c, value, &after);
+    if (edo__unlikely(rc == -EAGAIN))
+        return send_slow(c, value, NULL);
+    edo__spin_unlock(&c->lock);
+    edo__chan_finish(&after);
+    return rc;
+}
+
+int edo_chan_recv(edo_chan *c, void *value)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (edo__unlikely(rc < 0))
+        return rc;
+    edo__chan_after after = { 0 };
+    edo__spin_lock(&c->lock);
+    rc = take(c, value, &after);
+    if (rc == -EAGAIN) {
+        edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .value = value };
+        rc = edo__waitq_wait(&c->receivers, &c->lock, &w, EDO__WHY_RECV, c);
+        return edo__likely(rc == 0) ? w.result : rc;
+    }
+    edo__spin_unlock(&c->lock);
+    edo__chan_finish(&after);
+    edo__coop(self);
+    return rc;
+}
+
+int edo_chan_recv_nowait(edo_chan *c, void *value)
+{
+    edo__chan_after after = { 0 };
+    edo__spin_lock(&c->lock);
+    int rc = take(c, value, &after);
+    edo__spin_unlock(&c->lock);
+    edo__chan_finish(&after);
+    return rc;
+}
+
+void edo_chan_close(edo_chan *c)
+{
+    edo__wakes wakes = { 0 };
+    edo__spin_lock(&c->lock);
+    c->closed = 1;
+    edo__wakes_claim_all(&wakes, &c->receivers, -EPIPE);
+    edo__wakes_claim_all(&wakes, &c->senders, -EPIPE);
+    edo__spin_unlock(&c->lock);
+    edo__wakes_run(&wakes);
+}
+
+size_t edo_chan_len(edo_chan *c)
+{
+    edo__spin_lock(&c->lock);
+    size_t len = c->store.count;
+    edo__spin_unlock(&c->lock);
+    return len;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Notify: a queue of waiters and one stored permit. Nobody waits while a permit is stored. */
+#include "sync/cases.h"
+#include "sync/waiting.h"
+
+enum { EMPTY = 0, STORED = 1 };
+
+void edo_notify_init(edo_notify *n)
+{
+    *n = (edo_notify)EDO_NOTIFY_INIT;
+}
+
+int edo_notify_wait(edo_notify *n)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (edo__unlikely(rc < 0))
+        return rc;
+    edo__waitq *q = &n->edo__q;
+    edo__spin_lock(&q->lock);
+    if (q->state == STORED) {
+        q->state = EMPTY;
+        edo__spin_unlock(&q->lock);
+        edo__coop(self);
+        return 0;
+    }
+    edo__waiter w = { .task = self, .code = EDO__WAKE_OK };
+    return edo__waitq_wait(q, &q->lock, &w, EDO__WHY_NOTIFY, n);
+}
+
+int edo_notify_wait_nowait(edo_notify *n)
+{
+    edo__spin_lock(&n->edo__q.lock);
+    int rc = n->edo__q.state == STORED ? 0 : -EAGAIN;
+    n->edo__q.state = EMPTY;
+    edo__spin_unlock(&n->edo__q.lock);
+    return rc;
+}
+
+void edo_notify_one(edo_notify *n)
+{
+    edo__waiter *w;
+    edo__spin_lock(&n->edo__q.lock);
+    while ((w = edo__waitq_pop(&n->edo__q)) != NULL) {
+        edo__task *t = w->task;
+        uint32_t was = edo__claim(t, w->code);
+        if (was == EDO__WORD_IDLE)
+            continue;
+        edo__spin_unlock(&n->edo__q.lock);
+        edo__claimed(t, was);
+        return;
+    }
+    n->edo__q.state = STORED;
+    edo__spin_unlock(&n->edo__q.lock);
+}
+
+void edo_notify_all(edo_notify *n)
+{
+    edo__wakes wakes = { 0 };
+    edo__spin_lock(&n->edo__q.lock);
+    edo__wakes_claim_all(&wakes, &n->edo__q, 0);
+    edo__spin_unlock(&n->edo__q.lock);
+    edo__wakes_run(&wakes);
+}
+
+int edo__notify_arm(edo_notify *n, edo__waiter *w)
+{
+    int rc = EDO__DECIDED;
+    edo__spin_lock(&n->edo__q.lock);
+    if (n->edo__q.state != STORED) {
+        edo__waitq_push(&n->edo__q, w);
+        rc = EDO__ARMED;
+    } else if (edo__claim(w->task, w->code) != EDO__WORD_IDLE) {
+        n->edo__q.state = EMPTY;
+    }
+    edo__spin_unlock(&n->edo__q.lock);
+    return rc;
+}
+
+void edo__notify_disarm(edo_notify *n, edo__waiter *w)
+{
+    edo__spin_lock(&n->edo__q.lock);
+    edo__waitq_remove(&n->edo__q, w);
+    edo__spin_unlock(&n->edo__q.lock);
+}

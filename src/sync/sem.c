@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The semaphore: a count and a queue under one spin lock.
+ *
+ * First come, first served, also between requests of different size: the head waits until there is
+ * enough for it, and everybody behind it waits as well. So whoever leaves the queue without being served
+ * (cancelled) must look whether those behind can be served now. */
+#include "sync/waiting.h"
+
+enum { OPEN = 0, CLOSED = 1 };
+
+void edo_sem_init(edo_sem *s, uint64_t permits)
+{
+    *s = (edo_sem){ .edo__permits = permits };
+}
+
+/* Serves from the head on while it is enough. Under the lock. */
+static void grant(edo_sem *s, edo__wakes *wakes)
+{
+    edo__waiter *w;
+    while ((w = s->edo__q.head) != NULL && w->n <= s->edo__permits) {
+        edo__waitq_remove(&s->edo__q, w);
+        uint64_t n = w->n;
+        if (edo__wakes_claim(wakes, w, 0))
+            s->edo__permits -= n;
+    }
+}
+
+/* Under the lock. */
+static inline int try_acquire(edo_sem *s, uint64_t n)
+{
+    if (edo__unlikely(s->edo__q.state == CLOSED))
+        return -EPIPE;
+    if (s->edo__q.head != NULL || s->edo__permits < n)
+        return -EAGAIN;
+    s->edo__permits -= n;
+    return 0;
+}
+
+int edo_sem_acquire(edo_sem *s, uint64_t n)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (edo__unlikely(rc < 0))
+        return rc;
+    edo__waitq *q = &s->edo__q;
+    edo__spin_lock(&q->lock);
+    rc = try_acquire(s, n);
+    if (rc != -EAGAIN) {
+        edo__spin_unlock(&q->lock);
+        edo__coop(self);
+        return rc;
+    }
+    edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .n = n };
+    rc = edo__waitq_wait(q, &q->lock, &w, EDO__WHY_SEM, s);
+    if (rc == 0)
+        return w.result;
+    edo__wakes wakes = { 0 };
+    edo__spin_lock(&q->lock);
+    grant(s, &wakes);
+    edo__spin_unlock(&q->lock);
+    edo__wakes_run(&wakes);
+    return rc;
+}
+
+int edo_sem_acquire_nowait(edo_sem *s, uint64_t n)
+{
+    edo__spin_lock(&s->edo__q.lock);
+    int rc = try_acquire(s, n);
+    edo__spin_unlock(&s->edo__q.lock);
+    return rc;
+}
+
+void edo_sem_release(edo_sem *s, uint64_t n)
+{
+    edo__wakes wakes = { 0 };
+    edo__spin_lock(&s->edo__q.lock);
+    edo_assert(s->edo__permits <= UINT64_MAX - n);
+    s->edo__permits += n;
+    grant(s, &wakes);
+    edo__spin_unlock(&s->edo__q.lock);
+    edo__wakes_run(&wakes);
+}
+
+void edo_sem_close(edo_sem *s)
+{
+    edo__wakes wakes = { 0 };
+    edo__spin_lock(&s->edo__q.lock);
+    s->edo__q.state = CLOSED;
+    edo__wakes_claim_all(&wakes, &s->edo__q, -EPIPE);
+    edo__spin_unlock(&s->edo__q.lock);
+    edo__wakes_run(&wakes);
+}
+
+uint64_t edo_sem_permits(edo_sem *s)
+{
+    edo__spin_lock(&s->edo__q.lock);
+    uint64_t permits = s->edo__permits;
+    edo__spin_unlock(&s->edo__q.lock);
+    return permits;
+}
