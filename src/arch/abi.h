@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /*
- * Registers with which execution continues after the edo__switch() that parked a stack: the caller's
- * frame, for unwinding. The unwind_*.S files know this layout.
+ * Registers with which execution continues after the edo__switch() that parked a stack: the
+ * caller's frame, for unwinding. The unwind_*.S files know this layout.
  */
 typedef struct edo__registers {
     uintptr_t sp;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Contexts on top of the bare switch: what valgrind, AddressSanitizer and ThreadSanitizer have to be
- * told about stacks. In a plain build resume and suspend are inline and nothing here is on their path.
+ * Contexts on top of the bare switch: what valgrind, AddressSanitizer and ThreadSanitizer have to
+ * be told about stacks. In a plain build resume and suspend are inline and nothing here is on their
+ * path.
  *
- * The functions that tell a sanitizer keep no locals whose address is taken between the announcement
- * and the switch: what must survive lies in the context.
+ * The functions that tell a sanitizer keep no locals whose address is taken between the
+ * announcement and the switch: what must survive lies in the context.
  */
 #include "arch/context.h"
 
@@ -85,7 +86,7 @@ void edo__context_suspend(edo__context *c)
 
 void edo__context_init(edo__context *c, void *lo, size_t size, void (*entry)(void *arg), void *arg)
 {
-    *c = (edo__context){0};
+    *c = (edo__context){ 0 };
 #if EDO__ASAN
     /* Frames that an earlier context abandoned here left their red zones behind. */
     __asan_unpoison_memory_region(lo, size);

@@ -2,17 +2,18 @@
 /*
  * Contexts: separate stacks of execution that one thread enters and leaves at will.
  *
- * The switch is asymmetric. A thread, on its own stack, resumes a context; the context suspends back
- * to whoever resumed it, and may be resumed by another thread the next time. While it is suspended,
- * everything it needs lies on its own stack below `sp`; while it runs, everything its resumer needs
- * lies on the resumer's stack below `resumer_sp`. So one pointer each way is the whole state.
+ * The switch is asymmetric. A thread, on its own stack, resumes a context; the context suspends
+ * back to whoever resumed it, and may be resumed by another thread the next time. While it is
+ * suspended, everything it needs lies on its own stack below `sp`; while it runs, everything its
+ * resumer needs lies on the resumer's stack below `resumer_sp`. So one pointer each way is the
+ * whole state.
  *
  * Saved are the registers the ABI calls callee-saved and the control words of the floating-point
- * units. Not saved: the signal mask, thread-local storage, errno. A context must not keep the address
- * of a thread-local across edo__context_suspend().
+ * units. Not saved: the signal mask, thread-local storage, errno. A context must not keep the
+ * address of a thread-local across edo__context_suspend().
  *
- * Who resumes a context must have a happens-before edge from its last suspension; this layer adds no
- * fences.
+ * Who resumes a context must have a happens-before edge from its last suspension; this layer adds
+ * no fences.
  */
 #ifndef EDO_ARCH_CONTEXT_H
 #define EDO_ARCH_CONTEXT_H
@@ -45,19 +46,19 @@
 #endif
 
 typedef struct edo__context {
-    void *sp;              /* while suspended: stack pointer below its saved registers; else undefined */
-    void *resumer_sp;      /* while running: the resumer's saved stack pointer */
-    unsigned valgrind_id;  /* name of the stack in valgrind, 0 elsewhere */
+    void *sp;         /* while suspended: stack pointer below its saved registers; else undefined */
+    void *resumer_sp; /* while running: the resumer's saved stack pointer */
+    unsigned valgrind_id; /* name of the stack in valgrind, 0 elsewhere */
 #if EDO__ASAN
-    bool dying;              /* set by fini: the last resume only hands back the fake stack */
-    void *fake;              /* while suspended: its fake stack */
-    void *resumer_fake;      /* while running: the resumer's */
-    const void *resumer_lo;  /* while running: bounds of the resumer's stack */
+    bool dying;             /* set by fini: the last resume only hands back the fake stack */
+    void *fake;             /* while suspended: its fake stack */
+    void *resumer_fake;     /* while running: the resumer's */
+    const void *resumer_lo; /* while running: bounds of the resumer's stack */
     size_t resumer_size;
 #endif
 #if EDO__TSAN
     void *fiber;
-    void *resumer_fiber;  /* while running */
+    void *resumer_fiber; /* while running */
 #endif
 #if EDO__ASAN || EDO__TSAN
     void *lo;
@@ -73,15 +74,17 @@ typedef struct edo__context {
  */
 void edo__context_init(edo__context *c, void *lo, size_t size, void (*entry)(void *arg), void *arg);
 
-/* c is suspended (or never ran) and will never be resumed again: gives up what the tools hold for it. */
+/* c is suspended (or never ran) and will never be resumed again: gives up what the tools hold
+ * for it. */
 void edo__context_fini(edo__context *c);
 
-/* Whether fini does anything here; a pool with a million idle stacks asks before it touches them. */
+/* Whether fini does anything here; a pool with a million idle stacks asks before it touches
+ * them. */
 bool edo__context_fini_needed(void);
 
 /*
- * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load` was
- * saved. Returns when somebody switches back to *save.
+ * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load`
+ * was saved. Returns when somebody switches back to *save.
  */
 void edo__switch(void **save, void *load);
 

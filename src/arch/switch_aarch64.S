@@ -55,7 +55,7 @@ edo__switch:                            /* x0: where to save, x1: what to load *
     str     x10, [x0]
     mov     sp, x1
     ldr     x11, [sp, #160]
-    cmp     x9, x11                     /* writing fpcr synchronises the core: only when it differs */
+    cmp     x9, x11                     /* writing fpcr is slow: only when it differs */
     b.eq    0f
     msr     fpcr, x11
 0:
@@ -96,9 +96,9 @@ edo__switch:                            /* x0: where to save, x1: what to load *
     .size edo__switch, . - edo__switch
 
 /*
- * The outermost frame of every context: switch_asm.c leaves entry in x19 and arg in x20. An undefined
- * return address tells unwinders that nobody called. They look a return address up at pc - 4, hence
- * the nop in front.
+ * The outermost frame of every context: switch_asm.c leaves entry in x19 and arg in x20. An
+ * undefined return address tells unwinders that nobody called. They look a return address up at pc
+ * - 4, hence the nop in front.
  */
     .p2align 4
     .globl edo__switch_start

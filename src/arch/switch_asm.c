@@ -40,7 +40,7 @@ static void frame_read(const struct frame *f, edo__registers *out)
     *out = (edo__registers){
         .sp = (uintptr_t)(f + 1),
         .pc = f->pc,
-        .saved = {f->rbp, f->rbx, f->r12, f->r13, f->r14, f->r15},
+        .saved = { f->rbp, f->rbx, f->r12, f->r13, f->r14, f->r15 },
     };
 }
 

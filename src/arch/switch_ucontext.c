@@ -66,7 +66,7 @@ void edo__switch_registers(const void *sp, edo__registers *out)
     memset(out, 0, sizeof *out);
 #if defined(__x86_64__)
     const greg_t *r = uc->uc_mcontext.gregs;
-    static const int order[] = {REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15};
+    static const int order[] = { REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15 };
     out->sp = (uintptr_t)r[REG_RSP];
     out->pc = (uintptr_t)r[REG_RIP];
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)

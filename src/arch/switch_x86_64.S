@@ -6,9 +6,9 @@
  *      0  mxcsr (4), x87 control word (2), unused (2)
  *      8  r15   16 r14   24 r13   32 r12   40 rbx   48 rbp
  *     56  return address
- * switch_asm.c and the CFI below repeat this layout. The frame has the same shape on both stacks, so
- * one set of CFI is right before and after the stack pointer moves, and a debugger that is given the
- * saved stack pointer and a pc inside edo__switch walks a parked stack.
+ * switch_asm.c and the CFI below repeat this layout. The frame has the same shape on both stacks,
+ * so one set of CFI is right before and after the stack pointer moves, and a debugger that is given
+ * the saved stack pointer and a pc inside edo__switch walks a parked stack.
  */
 #if defined(__x86_64__) && defined(__ELF__) && !(defined(EDO_UCONTEXT) && EDO_UCONTEXT)
 
@@ -96,9 +96,9 @@ edo__switch:                            /* rdi: where to save, rsi: what to load
     .size edo__switch, . - edo__switch
 
 /*
- * The outermost frame of every context: switch_asm.c leaves entry in rbx and arg in r12. An undefined
- * return address tells unwinders that nobody called. They look a return address up at pc - 1, hence
- * the nop in front.
+ * The outermost frame of every context: switch_asm.c leaves entry in rbx and arg in r12. An
+ * undefined return address tells unwinders that nobody called. They look a return address up at pc
+ * - 1, hence the nop in front.
  */
     .p2align 4
     .globl edo__switch_start

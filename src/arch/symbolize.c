@@ -3,9 +3,9 @@
  * Names for addresses, static functions included.
  *
  * The dynamic symbol table that dladdr() reads has no static functions, so the symbol table of the
- * module's file is mapped and indexed, once per module and kept for the life of the process. All memory
- * comes from mmap() and nothing waits for a lock, so that a signal handler may ask: whoever finds an
- * index under construction gets module and offset only.
+ * module's file is mapped and indexed, once per module and kept for the life of the process. A
+ * signal handler may ask: all memory comes from mmap(), the only lock is the loader's, which its
+ * holder may take again, and whoever finds an index under construction gets module and offset only.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -26,15 +26,16 @@
 #define MODULES_MAX 64
 
 struct symbol {
-    uintptr_t value;  /* as in the file: without the load address */
+    uintptr_t value; /* as in the file: without the load address */
     uint32_t size;
-    uint32_t name;    /* offset in the string table */
+    uint32_t name; /* offset in the string table */
 };
 
 enum { FREE, BUILDING, READY };
 
 struct module {
-    /* FREE -> BUILDING by whoever builds it, -> READY with release; the acquire in module_get() pairs. */
+    /* FREE -> BUILDING by whoever builds it, -> READY with release; the acquire in module_get()
+     * pairs. */
     _Atomic(int) state;
     uintptr_t base;
     uintptr_t first;        /* address of its first segment, its identity together with base */
@@ -103,7 +104,7 @@ static bool inside(size_t file_size, uint64_t offset, uint64_t size)
 }
 
 /* The full symbol table, the dynamic one of a stripped file, or NULL. */
-static const ElfW(Shdr) *find_table(const char *file, size_t size, const ElfW(Shdr) **strings)
+static const ElfW(Shdr) * find_table(const char *file, size_t size, const ElfW(Shdr) * *strings)
 {
     const ElfW(Ehdr) *eh = (const void *)file;
     if (size < sizeof *eh || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
@@ -155,7 +156,7 @@ static void module_build(struct module *m, const char *path)
 {
     size_t size;
     const char *file = map_file(path, &size);
-    const ElfW(Shdr) *strings;
+    const ElfW(Shdr) * strings;
     const ElfW(Shdr) *table = file == NULL ? NULL : find_table(file, size, &strings);
     if (table == NULL) {
         if (file != NULL)
@@ -175,7 +176,7 @@ static void module_build(struct module *m, const char *path)
         if (!code || syms[i].st_shndx == SHN_UNDEF || syms[i].st_name >= strings->sh_size)
             continue;
         uint32_t length = syms[i].st_size > UINT32_MAX ? UINT32_MAX : (uint32_t)syms[i].st_size;
-        out[count++] = (struct symbol){syms[i].st_value, length, syms[i].st_name};
+        out[count++] = (struct symbol){ syms[i].st_value, length, syms[i].st_name };
     }
     heap_sort(out, count);
     m->symbols = out;
@@ -228,8 +229,9 @@ static const struct symbol *symbol_find(const struct module *m, uintptr_t value)
 }
 
 /*
- * A pc is mostly a return address and may lie behind the last instruction of the function that made the
- * call; but the very start of a function is where a signal interrupted it or where a context begins.
+ * A pc is mostly a return address and may lie behind the last instruction of the function that made
+ * the call; but the very start of a function is where a signal interrupted it or where a context
+ * begins.
  */
 static const struct symbol *symbol_of(const struct module *m, uintptr_t value)
 {
@@ -274,8 +276,8 @@ static const char *file_name(struct place *at)
 
 size_t edo__symbolize(void *pc, char *buf, size_t cap)
 {
-    struct out o = {buf, cap, 0};
-    struct place at = {.pc = (uintptr_t)pc};
+    struct out o = { buf, cap, 0 };
+    struct place at = { .pc = (uintptr_t)pc };
     if (cap == 0)
         return 0;
     if (dl_iterate_phdr(on_module, &at) == 0) {

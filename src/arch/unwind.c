@@ -64,14 +64,14 @@ size_t edo__unwind_context(const edo__context *c, void **pcs, size_t max)
 {
     edo__registers at;
     edo__switch_registers(c->sp, &at);
-    struct trace t = {.pcs = pcs, .max = max, .until = (uintptr_t)edo__unwind_mark};
+    struct trace t = { .pcs = pcs, .max = max, .until = (uintptr_t)edo__unwind_mark };
     edo__unwind_from(&at, run, &t);
     return t.count;
 }
 
 __attribute__((noinline)) size_t edo__unwind_here(void **pcs, size_t max)
 {
-    struct trace t = {.pcs = pcs, .max = max, .skip = 2};
+    struct trace t = { .pcs = pcs, .max = max, .skip = 2 };
     run(&t);
     return t.count;
 }
@@ -84,10 +84,10 @@ __attribute__((noinline)) size_t edo__unwind_here(void **pcs, size_t max)
 size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
 {
     const ucontext_t *uc = ucontext;
-    edo__registers at = {0};
+    edo__registers at = { 0 };
 #if defined(__x86_64__)
     const greg_t *r = uc->uc_mcontext.gregs;
-    static const int order[] = {REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15};
+    static const int order[] = { REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15 };
     at.sp = (uintptr_t)r[REG_RSP];
     at.pc = (uintptr_t)r[REG_RIP] + 1;
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
@@ -98,7 +98,7 @@ size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
     for (size_t i = 0; i < sizeof at.saved / sizeof at.saved[0]; i++)
         at.saved[i] = uc->uc_mcontext.regs[19 + i];
 #endif
-    struct trace t = {.pcs = pcs, .max = max, .until = (uintptr_t)edo__unwind_mark};
+    struct trace t = { .pcs = pcs, .max = max, .until = (uintptr_t)edo__unwind_mark };
     edo__unwind_from(&at, run, &t);
     if (t.count > 0)
         pcs[0] = (char *)pcs[0] - 1;

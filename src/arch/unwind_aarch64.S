@@ -3,9 +3,9 @@
  * edo__unwind_from() for AArch64: a bridge for unwinders from the running stack to a parked one.
  *
  * During the call its call frame information says that the caller's registers are those in the
- * edo__registers block that x19 points to. Interrupted code has both a pc and an x30 of its own, so the
- * return address gets column 96, which unwinders have for signal frames. The expressions below are
- * DW_OP_breg19 offset; offsets from 64 up take two bytes.
+ * edo__registers block that x19 points to. Interrupted code has both a pc and an x30 of its own, so
+ * the return address gets column 96, which unwinders have for signal frames. The expressions below
+ * are DW_OP_breg19 offset; offsets from 64 up take two bytes.
  */
 #if defined(__aarch64__) && defined(__ELF__)
 

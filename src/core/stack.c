@@ -2,15 +2,15 @@
 /*
  * The pool of stacks.
  *
- * An idle stack is warm or cold. Warm ones keep their pages and are reused last in, first out: their
- * top page is the likeliest to be in a cache, and touching a fresh page costs more than a hundred
- * switches. The first few that lie idle are left as they are, those after them give back what is deep.
- * (To ask with mincore() which ones are deep takes longer than to give back nothing.) When more than
- * WARM_MAX of a class are idle, further ones give all their pages back and are remembered by number
- * only, so that a burst of a million tasks leaves no memory behind.
+ * An idle stack is warm or cold. Warm ones keep their pages and are reused last in, first out:
+ * their top page is the likeliest to be in a cache, and touching a fresh page costs more than a
+ * hundred switches. The first few that lie idle are left as they are, those after them give back
+ * what is deep. (To ask with mincore() which ones are deep takes longer than to give back nothing.)
+ * When more than WARM_MAX of a class are idle, further ones give all their pages back and are
+ * remembered by number only, so that a burst of a million tasks leaves no memory behind.
  *
- * The lock is held for list operations and for mapping a slab, never while a page is touched for the
- * first time or given back.
+ * The lock is held for list operations and for mapping a slab, never while a page is touched for
+ * the first time or given back.
  */
 #include "core/stack.h"
 
@@ -27,27 +27,29 @@
 #define LARGE_SIZE ((size_t)1 << 20)
 #define DEFAULT_SIZE_MAX ((size_t)256 << 20)
 
-#define WARM_MAX 16384                /* idle stacks per class that keep their pages */
-#define HOT_BYTES ((size_t)16 << 20)  /* of address space per class: idle stacks that are not even trimmed */
+#define WARM_MAX 16384 /* idle stacks per class that keep their pages */
+#define HOT_BYTES                                                                                  \
+    ((size_t)16 << 20) /* of address space per class: idle stacks that are not even trimmed */
 #define TRIM_ABOVE ((size_t)32 << 10) /* what any other warm stack may keep below its descriptor */
 #define RESIDENCY_PAGES 256           /* asked for at once */
 
-struct class {
+struct class
+{
     size_t stride;
-    edo__stack *warm;     /* linked by next, last released first */
-    edo__slab *slabs;     /* newest first; only the newest has slots never used */
-    edo__slab *cold;      /* slabs with cold slots, linked by cold_next */
+    edo__stack *warm; /* linked by next, last released first */
+    edo__slab *slabs; /* newest first; only the newest has slots never used */
+    edo__slab *cold;  /* slabs with cold slots, linked by cold_next */
     size_t in_use;
     size_t warm_count;
     size_t cold_count;
-    uint32_t slots;       /* of all slabs */
+    uint32_t slots; /* of all slabs */
 };
 
 struct edo__stack_pool {
     pthread_mutex_t lock; /* guards everything below */
     struct class classes[EDO__STACK_CLASSES];
-    void (*entry)(void *stack);   /* constant */
-    _Atomic(size_t) mapped;       /* relaxed: a statistic */
+    void (*entry)(void *stack); /* constant */
+    _Atomic(size_t) mapped;     /* relaxed: a statistic */
 };
 
 static size_t round_up(size_t n, size_t unit)
@@ -87,8 +89,7 @@ unsigned edo__stack_class_for(const edo__stack_pool *p, size_t bytes)
         size_t stride = p->classes[cls].stride;
         if (stride > p->classes[largest].stride)
             largest = cls;
-        if (stride >= bytes &&
-            (best == EDO__STACK_CLASSES || stride < p->classes[best].stride))
+        if (stride >= bytes && (best == EDO__STACK_CLASSES || stride < p->classes[best].stride))
             best = cls;
     }
     return best == EDO__STACK_CLASSES ? largest : best;

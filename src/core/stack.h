@@ -3,9 +3,9 @@
  * Stacks for tasks: a pool per runtime with three size classes, guards below every stack, and a
  * report that names the task whose stack overflowed.
  *
- * A stack is a slot of address space. Its descriptor, edo__stack, lies at the very top of the slot and
- * the first frames right below it, so that a shallow stack touches one page in all: page faults, not
- * switches, dominate the cost of starting a task.
+ * A stack is a slot of address space. Its descriptor, edo__stack, lies at the very top of the slot
+ * and the first frames right below it, so that a shallow stack touches one page in all: page
+ * faults, not switches, dominate the cost of starting a task.
  */
 #ifndef EDO_CORE_STACK_H
 #define EDO_CORE_STACK_H
@@ -31,9 +31,9 @@ typedef struct edo__stack {
     char *lo;                /* lowest usable address; the guard lies below it */
     uint32_t size;           /* usable bytes from lo to the descriptor */
     uint8_t cls;
-    uint8_t started;         /* its entry already waits in the context. Written by core */
-    uint8_t guard;           /* what protects it: EDO__GUARD_* in stack_slab.h */
-    uint32_t slot;           /* place in its slab */
+    uint8_t started; /* its entry already waits in the context. Written by core */
+    uint8_t guard;   /* what protects it: EDO__GUARD_* in stack_slab.h */
+    uint32_t slot;   /* place in its slab */
     uint16_t slab;
 } edo__stack;
 
@@ -45,19 +45,23 @@ typedef struct edo__stack_counts {
     size_t cold;   /* idle, pages given back */
 } edo__stack_counts;
 
-/* default_size: address space of a default stack, 0 for 256 KiB. entry gets the edo__stack, never returns. */
+/* default_size: address space of a default stack, 0 for 256 KiB. entry gets the edo__stack,
+ * never returns. */
 int edo__stack_pool_create(edo__stack_pool **out, size_t default_size, void (*entry)(void *stack));
 
 /* All stacks must be idle: on none of them will anything run again. */
 void edo__stack_pool_destroy(edo__stack_pool *p);
 
-/* A stack whose context will call the pool's entry or, if ->started, waits there. NULL: no memory. */
+/* A stack whose context will call the pool's entry or, if ->started, waits there. NULL: no
+ * memory. */
 edo__stack *edo__stack_acquire(edo__stack_pool *p, unsigned cls);
 
-/* The context must be suspended in its entry, or never have run. Gives pages back when many are idle. */
+/* The context must be suspended in its entry, or never have run. Gives pages back when many are
+ * idle. */
 void edo__stack_release(edo__stack_pool *p, edo__stack *s);
 
-/* The smallest class whose slots have at least bytes; the largest if none has. 0: the default class. */
+/* The smallest class whose slots have at least bytes; the largest if none has. 0: the default
+ * class. */
 unsigned edo__stack_class_for(const edo__stack_pool *p, size_t bytes);
 
 /* Address space of a slot of this class, guard and descriptor included: the limit told to users. */
@@ -75,7 +79,8 @@ void edo__stack_pool_counts(edo__stack_pool *p, unsigned cls, edo__stack_counts 
  */
 int edo__stack_find(const void *addr, edo__stack **out);
 
-/* Catches SIGSEGV and SIGBUS once per process; faults that hit no guard go to the previous handler. */
+/* Catches SIGSEGV and SIGBUS once per process; faults that hit no guard go to the previous
+ * handler. */
 int edo__overflow_handler_install(void);
 
 /* Alternate signal stack of the calling thread; every thread that resumes contexts needs one. */
@@ -83,8 +88,8 @@ int edo__overflow_thread_enter(void);
 void edo__overflow_thread_leave(void);
 
 /*
- * Text for the report such as `task "fetch" (id 7) spawned at main.c:12`, at most cap bytes, returns how
- * many; must be async-signal-safe.
+ * Text for the report such as `task "fetch" (id 7) spawned at main.c:12`, at most cap bytes,
+ * returns how many; must be async-signal-safe.
  */
 void edo__overflow_set_describe(size_t (*describe)(struct edo__task *t, char *buf, size_t cap));
 

@@ -2,13 +2,13 @@
 /*
  * What stops a stack that grows too deep.
  *
- * Linux 6.13 marks pages as guards in the page table itself: one short call per stack and no mapping
- * of its own. Older kernels get mprotect(), which splits the mapping in two, and a process may have
- * only vm.max_map_count of them; so it is used for a quarter of that many mappings at most. The rest
- * gets a canary, which tells of the damage afterwards.
+ * Linux 6.13 marks pages as guards in the page table itself: one short call per stack and no
+ * mapping of its own. Older kernels get mprotect(), which splits the mapping in two, and a process
+ * may have only vm.max_map_count of them; so it is used for a quarter of that many mappings at
+ * most. The rest gets a canary, which tells of the damage afterwards.
  *
- * Which of the three is to be had is asked of the kernel once, by trying. EDO_STACK_GUARD=mprotect or
- * =canary in the environment forces a lesser one, for tests.
+ * Which of the three is to be had is asked of the kernel once, by trying. EDO_STACK_GUARD=mprotect
+ * or =canary in the environment forces a lesser one, for tests.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

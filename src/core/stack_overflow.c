@@ -2,10 +2,10 @@
 /*
  * The report of a stack overflow: which task, what its limit is, where it was, what to do.
  *
- * The fault arrives as SIGSEGV (SIGBUS on some kernels) on the thread's alternate stack. If the address
- * lies in a guard of ours the report is written and the default action restored; returning then repeats
- * the fault, so that a core dump shows the registers of the overflow itself. All other faults go to
- * whoever handled them before.
+ * The fault arrives as SIGSEGV (SIGBUS on some kernels) on the thread's alternate stack. If the
+ * address lies in a guard of ours the report is written and the default action restored; returning
+ * then repeats the fault, so that a core dump shows the registers of the overflow itself. All other
+ * faults go to whoever handled them before.
  *
  * Everything here runs in a signal handler: write(2), no allocation, no lock.
  */
@@ -23,7 +23,9 @@
 #include "core/stack_slab.h"
 
 #define ALT_STACK_SIZE ((size_t)64 << 10)
-#define FRAMES_MAX 24
+#define FRAMES_MAX 4096
+#define LINES_FIRST 16 /* of a long trace: the innermost calls and the outermost */
+#define LINES_LAST 8
 
 struct text {
     size_t len;
@@ -31,11 +33,12 @@ struct text {
 };
 
 static pthread_once_t installed = PTHREAD_ONCE_INIT;
-static int install_result; /* written once under `installed` */
+static int install_result;                           /* written once under `installed` */
 static struct sigaction previous_segv, previous_bus; /* likewise */
 /* Set once by core before its workers start; the acquire in the handler pairs with the release. */
 static size_t (*_Atomic describe_task)(struct edo__task *t, char *buf, size_t cap);
-/* Who reports: the second thread that overflows meanwhile waits for the first to end the process. */
+/* Who reports: the second thread that overflows meanwhile waits for the first to end the
+ * process. */
 static atomic_flag reporting = ATOMIC_FLAG_INIT;
 
 static _Thread_local struct {
@@ -121,28 +124,50 @@ static void put_limit(struct text *t, const edo__stack *s, const void *fault)
     } else {
         put(t, "; noticed when the stack was given back: its lowest bytes are overwritten\n");
     }
-    put(t, "  to do: a larger edo_task_options.stack_size for this task, or EDO_STACK_SIZE in the "
-           "environment for all;\n  or look for endless recursion and large local variables here:\n");
+    put(t,
+        "  to do: a larger edo_task_options.stack_size for this task, or EDO_STACK_SIZE in the "
+        "environment for all;\n  or look for endless recursion and large local variables here:\n");
 }
 
+static void put_frame(struct text *t, size_t i, void *pc, size_t repeats)
+{
+    char name[256];
+    size_t n = edo__symbolize(pc, name, sizeof name);
+    put(t, i < 10 ? "   #" : "  #");
+    put_number(t, i, 10);
+    put(t, "  ");
+    put_n(t, name, n);
+    if (repeats > 1) {
+        put(t, ", ");
+        put_number(t, repeats, 10);
+        put(t, " times");
+    }
+    put(t, "\n");
+    flush(t);
+}
+
+/* One line per run of equal frames; of very many lines only the first and the last. */
 static void put_frames(struct text *t, void *ucontext)
 {
-    void *pcs[FRAMES_MAX];
-    char name[256];
+    static void *pcs[FRAMES_MAX];         /* only one thread reports */
+    static uint16_t runs[FRAMES_MAX + 1]; /* where each begins */
     size_t count = edo__unwind_ucontext(ucontext, pcs, FRAMES_MAX);
-    for (size_t i = 0; i < count; i++) {
-        size_t n = edo__symbolize(pcs[i], name, sizeof name);
-        put(t, i < 10 ? "   #" : "  #");
-        put_number(t, i, 10);
-        put(t, "  ");
-        put_n(t, name, n);
-        put(t, "\n");
-        flush(t);
+    size_t lines = 0;
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || pcs[i] != pcs[i - 1])
+            runs[lines++] = (uint16_t)i;
+    runs[lines] = (uint16_t)count;
+    for (size_t line = 0; line < lines; line++) {
+        if (line == LINES_FIRST && lines > LINES_FIRST + LINES_LAST) {
+            put(t, "   ...\n");
+            line = lines - LINES_LAST;
+        }
+        size_t i = runs[line];
+        put_frame(t, i, pcs[i], runs[line + 1] - i);
     }
-    if (count == FRAMES_MAX) {
+    if (count == FRAMES_MAX)
         put(t, "   ... and further callers\n");
-        flush(t);
-    }
+    flush(t);
 }
 
 void edo__overflow_report(const edo__stack *s, const void *fault, void *ucontext)
@@ -151,7 +176,7 @@ void edo__overflow_report(const edo__stack *s, const void *fault, void *ucontext
         for (;;)
             pause();
     }
-    struct text t = {0};
+    struct text t = { 0 };
     put(&t, "edo: stack overflow in ");
     put_task(&t, s);
     put_limit(&t, s, fault);
@@ -195,11 +220,12 @@ static void on_fault(int signo, siginfo_t *info, void *ucontext)
 static void install(void)
 {
     edo__unwind_init();
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
     sigemptyset(&action.sa_mask);
     /* Read the old actions first: a fault on another thread must find them. */
-    if (sigaction(SIGSEGV, NULL, &previous_segv) != 0 || sigaction(SIGBUS, NULL, &previous_bus) != 0 ||
-        sigaction(SIGSEGV, &action, NULL) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
+    if (sigaction(SIGSEGV, NULL, &previous_segv) != 0 ||
+        sigaction(SIGBUS, NULL, &previous_bus) != 0 || sigaction(SIGSEGV, &action, NULL) != 0 ||
+        sigaction(SIGBUS, &action, NULL) != 0)
         install_result = -errno;
 }
 
@@ -219,7 +245,7 @@ int edo__overflow_thread_enter(void)
     if (map == MAP_FAILED)
         return -errno;
     (void)mprotect(map, guard, PROT_NONE);
-    stack_t mine = {.ss_sp = map + guard, .ss_size = ALT_STACK_SIZE};
+    stack_t mine = { .ss_sp = map + guard, .ss_size = ALT_STACK_SIZE };
     if (sigaltstack(&mine, &alt.before) != 0) {
         int code = -errno;
         munmap(map, guard + ALT_STACK_SIZE);

@@ -27,8 +27,8 @@
 #endif
 
 static edo__slab table[EDO__SLABS_MAX];
-/* Which entries of the table are taken; claimed and given back by fetch_or/fetch_and. An entry's fields
- * are written only by its owner, and the release in slab_free() pairs with the acquire in slab_claim(). */
+/* Which entries of the table are taken. Their fields are written only by the owner; the release in
+ * slab_free() pairs with the acquire in slab_claim(). */
 static _Atomic(uint64_t) taken[EDO__SLABS_MAX / 64];
 /* One more than the highest index ever claimed; bounds the search. Pairs with edo__stack_find(). */
 static _Atomic(unsigned) table_used;
@@ -77,9 +77,8 @@ static edo__slab *slab_claim(void)
             unsigned index = w * 64 + b;
             unsigned used = atomic_load_explicit(&table_used, memory_order_relaxed);
             while (used <= index &&
-                   !atomic_compare_exchange_weak_explicit(&table_used, &used, index + 1,
-                                                          memory_order_release,
-                                                          memory_order_relaxed))
+                   !atomic_compare_exchange_weak_explicit(
+                       &table_used, &used, index + 1, memory_order_release, memory_order_relaxed))
                 ;
             return &table[index];
         }

@@ -32,17 +32,18 @@ enum {
 #define EDO__SLOT_BUILT 0x80
 
 typedef struct edo__slab {
-    /* Read by edo__stack_find() in signal handlers. lo is 0 while the entry is free; it is stored last,
-     * with release, and pairs with the acquire load in edo__stack_find(). */
+    /* Read by edo__stack_find() in signal handlers. lo is 0 while the entry is free; it is stored
+     * last, with release, and pairs with the acquire load in edo__stack_find(). */
     _Atomic(uintptr_t) lo;
     _Atomic(uint32_t) slots;
     _Atomic(uint32_t) stride;
     /* Guarded by the lock of the pool that owns it. */
-    uint32_t used;          /* slots handed out at least once; the rest was never touched */
-    uint32_t cold_count;    /* entries in cold[]: slots whose pages, descriptor included, were given back */
+    uint32_t used; /* slots handed out at least once; the rest was never touched */
+    uint32_t
+        cold_count; /* entries in cold[]: slots whose pages, descriptor included, were given back */
     uint32_t *cold;
-    uint8_t *state;         /* per slot: EDO__GUARD_ it got, and EDO__SLOT_BUILT. Owned with the slot */
-    struct edo__slab *next; /* all slabs of one class of one pool, newest first */
+    uint8_t *state; /* per slot: EDO__GUARD_ it got, and EDO__SLOT_BUILT. Owned with the slot */
+    struct edo__slab *next;      /* all slabs of one class of one pool, newest first */
     struct edo__slab *cold_next; /* slabs of the class with cold_count > 0; on it exactly then */
 } edo__slab;
 
@@ -53,7 +54,8 @@ unsigned edo__slab_index(const edo__slab *slab);
 edo__slab *edo__slab_create(uint32_t slots, size_t stride);
 void edo__slab_destroy(edo__slab *slab);
 
-/* Lays out slot i: fills in lo, size, slot and slab of its descriptor and returns it. Touches its page. */
+/* Lays out slot i: fills in lo, size, slot and slab of its descriptor and returns it. Touches
+ * its page. */
 edo__stack *edo__slab_stack(edo__slab *slab, uint32_t i);
 
 size_t edo__page_size(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The context switch by itself: control flow, registers, floating-point control words, migration
- * between threads. Built with -DEDO_UCONTEXT=1 the same tests check the other implementation, and the
- * trace test must give the same numbers with both.
+ * between threads. Built with -DEDO_UCONTEXT=1 the same tests check the other implementation, and
+ * the trace test must give the same numbers with both.
  */
 #include "arch/context.h"
 
@@ -49,7 +49,7 @@ static void doubles(void *arg)
 
 TEST(values_pass_both_ways)
 {
-    struct fiber f = {0};
+    struct fiber f = { 0 };
     fiber_init(&f, doubles);
     for (uint64_t i = 0; i < 1000; i++) {
         f.input = i;
@@ -61,14 +61,14 @@ TEST(values_pass_both_ways)
 
 TEST(fini_of_a_context_that_never_ran)
 {
-    struct fiber f = {0};
+    struct fiber f = { 0 };
     fiber_init(&f, doubles);
     fiber_fini(&f);
 }
 
 TEST(memory_is_reused_after_fini)
 {
-    struct fiber f = {0};
+    struct fiber f = { 0 };
     fiber_init(&f, doubles);
     for (unsigned i = 0; i < 100; i++) {
         f.input = i;
@@ -83,7 +83,7 @@ TEST(memory_is_reused_after_fini)
 static void stack_is_aligned(void *arg)
 {
     struct fiber *f = arg;
-    _Alignas(16) volatile char local[16] = {0};
+    _Alignas(16) volatile char local[16] = { 0 };
     f->output = (uintptr_t)__builtin_frame_address(0) % 16 + (uintptr_t)local % 16;
     edo__context_suspend(&f->ctx);
     abort();
@@ -92,7 +92,7 @@ static void stack_is_aligned(void *arg)
 TEST(entry_has_an_aligned_stack)
 {
     /* Odd bounds: the context must align by itself. */
-    struct fiber f = {0};
+    struct fiber f = { 0 };
     f.memory = malloc(STACK_SIZE);
     CHECK(f.memory != NULL);
     edo__context_init(&f.ctx, f.memory, STACK_SIZE - 8, stack_is_aligned, &f);
@@ -102,7 +102,8 @@ TEST(entry_has_an_aligned_stack)
     fiber_fini(&f);
 }
 
-/* A recursive walk that suspends at every node and keeps many values alive across each suspension. */
+/* A recursive walk that suspends at every node and keeps many values alive across each
+ * suspension. */
 static uint64_t walk(struct fiber *f, unsigned depth, uint64_t seed)
 {
     uint64_t a = test_rand(&seed), b = test_rand(&seed), c = test_rand(&seed);
@@ -228,7 +229,7 @@ static void sets_control_words(void *arg)
 
 TEST(control_words_belong_to_the_context)
 {
-    struct fiber f = {0};
+    struct fiber f = { 0 };
     unsigned simd = simd_get(), x87 = x87_get();
     fiber_init(&f, sets_control_words);
     edo__context_resume(&f.ctx);
@@ -247,7 +248,8 @@ TEST(control_words_belong_to_the_context)
 
 static struct fiber ping;
 static unsigned ping_rounds;
-static _Atomic(unsigned) turn; /* whose turn it is: release by the one before pairs with the acquire */
+static _Atomic(unsigned)
+    turn; /* whose turn it is: release by the one before pairs with the acquire */
 
 static void *ping_thread(void *arg)
 {
@@ -315,7 +317,7 @@ static void outer_entry(void *arg)
 
 TEST(a_context_may_resume_another)
 {
-    struct nested n = {0};
+    struct nested n = { 0 };
     for (unsigned i = 0; i < 2; i++)
         CHECK((n.memory[i] = malloc(STACK_SIZE)) != NULL);
     edo__context_init(&n.outer, n.memory[0], STACK_SIZE, outer_entry, &n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool of stacks: classes, reuse, guards of every kind, many stacks, and the report of an overflow.
+ * The pool of stacks: classes, reuse, guards of every kind, many stacks, and the report of an
+ * overflow.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -46,7 +47,7 @@ static void entry(void *arg)
 
 static void run_on(edo__stack *s, void (*fn)(void *arg), void *arg)
 {
-    struct edo__task task = {.name = "test", .fn = fn, .arg = arg};
+    struct edo__task task = { .name = "test", .fn = fn, .arg = arg };
     s->task = &task;
     edo__context_resume(&s->ctx);
     s->started = 1;
@@ -156,7 +157,7 @@ TEST(deep_stacks_are_trimmed_and_shallow_ones_touch_one_page)
     pool_open(0);
     edo__stack *s[COUNT];
     unsigned n = 0;
-    size_t bytes[] = {20 * KIB, 200 * KIB};
+    size_t bytes[] = { 20 * KIB, 200 * KIB };
     for (unsigned i = 0; i < COUNT; i++) {
         s[i] = edo__stack_acquire(pool, EDO__STACK_DEFAULT);
         run_on(s[i], count_up, &n);
@@ -310,7 +311,7 @@ TEST(warm_acquire_is_cheap)
 static void *hammer(void *arg)
 {
     uint64_t seed = test_seed() + (uintptr_t)arg;
-    edo__stack *held[16] = {0};
+    edo__stack *held[16] = { 0 };
     unsigned runs = 0, expected = 0;
     for (unsigned i = test_scale(20000); i > 0; i--) {
         unsigned at = (unsigned)(test_rand(&seed) % 16);
@@ -394,7 +395,7 @@ static void writes_past_the_end(void *arg)
 static void *overflows(void *arg)
 {
     unsigned cls = *(unsigned *)arg;
-    struct edo__task task = {.name = "deep", .fn = depth_wanted > 0 ? deep : writes_past_the_end};
+    struct edo__task task = { .name = "deep", .fn = depth_wanted > 0 ? deep : writes_past_the_end };
     CHECK_OK(edo__overflow_thread_enter());
     pool_open(0);
     CHECK(edo__stack_acquire(pool, cls) != NULL); /* a neighbour below */
@@ -423,12 +424,12 @@ static void expect_report(unsigned cls, const char *limit)
     int status = test_capture(overflow_child, &cls, text, sizeof text);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
         FAIL("status 0x%x, text:\n%s", (unsigned)status, text);
-    const char *wanted[] = {"stack overflow in task \"deep\" (id 7) spawned at main.c:12", limit,
-                            "edo_task_options.stack_size", "EDO_STACK_SIZE"};
+    const char *wanted[] = { "stack overflow in task \"deep\" (id 7) spawned at main.c:12", limit,
+                             "edo_task_options.stack_size", "EDO_STACK_SIZE" };
     for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (strstr(text, wanted[i]) == NULL)
             FAIL("no '%s' in:\n%s", wanted[i], text);
-    /* A canary tells too late for a trace. Valgrind reports a stack pointer that is not the one of the
+    /* A canary tells too late for a trace. Valgrind's stack pointer is not quite the one of the
      * faulting instruction, so that there the trace cannot be had. */
     const char *preload = getenv("LD_PRELOAD");
     bool traced = depth_wanted > 0 && (preload == NULL || strstr(preload, "vgpreload") == NULL);
@@ -473,7 +474,7 @@ static void on_plain_fault(int signo, siginfo_t *info, void *ucontext)
 static void other_fault_child(void *arg)
 {
     if (arg != NULL) {
-        struct sigaction action = {.sa_sigaction = on_plain_fault, .sa_flags = SA_SIGINFO};
+        struct sigaction action = { .sa_sigaction = on_plain_fault, .sa_flags = SA_SIGINFO };
         sigaction(SIGSEGV, &action, NULL);
     } else {
         signal(SIGSEGV, SIG_DFL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stack traces: of a parked context, of one that never ran, of the caller, of interrupted code; and the
- * names of static functions in them.
+ * Stack traces: of a parked context, of one that never ran, of the caller, of interrupted code; and
+ * the names of static functions in them.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -29,10 +29,11 @@ __attribute__((noinline)) static void innermost_waits(void)
     KEEP_FRAME;
 }
 
-/* Without a frame pointer and with a frame of odd size: only call frame information finds its caller. */
+/* Without a frame pointer and with a frame of odd size: only call frame information finds its
+ * caller. */
 __attribute__((noinline)) static void middle_calls(unsigned n)
 {
-    volatile char block[200] = {0};
+    volatile char block[200] = { 0 };
     block[n % sizeof block] = 1;
     innermost_waits();
     rounds += (unsigned)block[n % sizeof block];
@@ -70,8 +71,8 @@ static void expect_in_order(const char *text, const char *const *names)
     }
 }
 
-static const char *const parked_names[] = {"innermost_waits+0x", "middle_calls+0x",
-                                           "outermost_entry+0x", NULL};
+static const char *const parked_names[] = { "innermost_waits+0x", "middle_calls+0x",
+                                            "outermost_entry+0x", NULL };
 
 static void *trace_parked(void *arg)
 {
@@ -119,7 +120,7 @@ TEST(a_context_that_never_ran_has_a_trace)
 
 TEST(a_trace_is_cut_at_max)
 {
-    void *memory = malloc(STACK_SIZE), *pcs[3] = {NULL, NULL, &ctx};
+    void *memory = malloc(STACK_SIZE), *pcs[3] = { NULL, NULL, &ctx };
     unsigned n = 0;
     CHECK(memory != NULL);
     edo__context_init(&ctx, memory, STACK_SIZE, outermost_entry, &n);
@@ -146,7 +147,7 @@ TEST(the_caller_is_the_first_frame)
     CHECK_UINT(count, >=, 3);
     trace_text(pcs, count, text, sizeof text);
     CHECK(strncmp(text, "takes_own_trace+0x", 18) == 0);
-    expect_in_order(text, (const char *const[]){"takes_own_trace", "main", NULL});
+    expect_in_order(text, (const char *const[]){ "takes_own_trace", "main", NULL });
 }
 
 static void *signal_pcs[PCS_MAX];
@@ -181,8 +182,9 @@ TEST(interrupted_code_comes_first)
 {
     static char text[PCS_MAX * 300];
     static char alternate[64 << 10];
-    stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
-    struct sigaction action = {.sa_sigaction = skip_and_record, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    stack_t stack = { .ss_sp = alternate, .ss_size = sizeof alternate };
+    struct sigaction action = { .sa_sigaction = skip_and_record,
+                                .sa_flags = SA_SIGINFO | SA_ONSTACK };
     edo__unwind_init();
     CHECK_INT(sigaltstack(&stack, NULL), ==, 0);
     CHECK_INT(sigaction(SIGILL, &action, NULL), ==, 0);
@@ -191,7 +193,7 @@ TEST(interrupted_code_comes_first)
 #if defined(__x86_64__)
     CHECK(strncmp(text, "gets_interrupted+0x", 19) == 0);
 #endif
-    expect_in_order(text, (const char *const[]){"gets_interrupted", "main", NULL});
+    expect_in_order(text, (const char *const[]){ "gets_interrupted", "main", NULL });
 }
 
 TEST(names_are_cut_and_unknown_addresses_are_numbers)
