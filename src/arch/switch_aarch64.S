@@ -101,13 +101,14 @@ edo__switch:                            /* x0: where to save, x1: what to load *
  * - 4, hence the nop in front.
  */
     .p2align 4
-    .globl edo__switch_start
-    .hidden edo__switch_start
+    .globl edo__switch_first
+    .hidden edo__switch_first
     .type edo__switch_start, %function
     .cfi_startproc
     .cfi_undefined x30
-    nop
 edo__switch_start:
+    nop
+edo__switch_first:
     hint    #36                         /* bti j */
     mov     x0, x20
     blr     x19

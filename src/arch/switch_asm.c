@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
-void edo__switch_start(void);
+/* Not the start of a function: the pc of a frame that nobody called, as unwinders expect it. */
+extern const char edo__switch_first[];
 
 #if defined(__x86_64__)
 
@@ -32,7 +33,7 @@ static void frame_start(struct frame *f, void (*entry)(void *arg), void *arg)
     __asm__ volatile("fnstcw %0" : "=m"(f->x87_control));
     f->rbx = (uintptr_t)entry;
     f->r12 = (uintptr_t)arg;
-    f->pc = (uintptr_t)edo__switch_start;
+    f->pc = (uintptr_t)edo__switch_first;
 }
 
 static void frame_read(const struct frame *f, edo__registers *out)
@@ -60,7 +61,7 @@ static void frame_start(struct frame *f, void (*entry)(void *arg), void *arg)
     __asm__ volatile("mrs %0, fpcr" : "=r"(f->fpcr));
     f->x[0] = (uintptr_t)entry;
     f->x[1] = (uintptr_t)arg;
-    f->pc = (uintptr_t)edo__switch_start;
+    f->pc = (uintptr_t)edo__switch_first;
 }
 
 static void frame_read(const struct frame *f, edo__registers *out)

@@ -101,13 +101,14 @@ edo__switch:                            /* rdi: where to save, rsi: what to load
  * - 1, hence the nop in front.
  */
     .p2align 4
-    .globl edo__switch_start
-    .hidden edo__switch_start
+    .globl edo__switch_first
+    .hidden edo__switch_first
     .type edo__switch_start, @function
     .cfi_startproc
     .cfi_undefined %rip
-    nop
 edo__switch_start:
+    nop
+edo__switch_first:
     endbr64
     movq    %r12, %rdi
     call    *%rbx

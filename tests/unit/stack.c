@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -346,6 +347,30 @@ TEST_TIMEOUT(threads_share_a_pool, 120)
         edo__stack_pool_counts(pool, cls, &counts);
         CHECK_UINT(counts.in_use, ==, 0);
     }
+    edo__stack_pool_destroy(pool);
+}
+
+TEST(without_memory_there_is_no_stack_but_no_crash)
+{
+    if (SANITIZED || test_scale(10) != 10 || emulated())
+        SKIP("tools need address space of their own");
+    struct rlimit limit = { (rlim_t)1 << 30, (rlim_t)1 << 30 };
+    CHECK_INT(setrlimit(RLIMIT_AS, &limit), ==, 0);
+    pool_open(0);
+    static edo__stack *s[5000];
+    unsigned count = 0, runs = 0;
+    while (count < 5000 && (s[count] = edo__stack_acquire(pool, EDO__STACK_DEFAULT)) != NULL)
+        count++;
+    CHECK_UINT(count, >=, 3000); /* slabs get smaller rather than fail */
+    CHECK_UINT(count, <, 4096);
+    edo__stack_release(pool, s[count - 1]);
+    s[count - 1] = edo__stack_acquire(pool, EDO__STACK_DEFAULT);
+    for (unsigned i = 0; i < count; i++)
+        run_on(s[i], count_up, &runs);
+    CHECK_UINT(runs, ==, count);
+    edo__stack_counts counts;
+    edo__stack_pool_counts(pool, EDO__STACK_DEFAULT, &counts);
+    CHECK_UINT(counts.in_use, ==, count);
     edo__stack_pool_destroy(pool);
 }
 

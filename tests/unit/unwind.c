@@ -107,6 +107,7 @@ TEST(a_parked_context_names_its_functions)
 
 TEST(a_context_that_never_ran_has_a_trace)
 {
+    char text[300];
     void *memory = malloc(STACK_SIZE), *pcs[PCS_MAX];
     unsigned n = 0;
     CHECK(memory != NULL);
@@ -114,6 +115,9 @@ TEST(a_context_that_never_ran_has_a_trace)
     size_t count = edo__unwind_context(&ctx, pcs, PCS_MAX);
     CHECK_UINT(count, >=, 1);
     CHECK_UINT(count, <=, 3);
+    edo__symbolize(pcs[0], text, sizeof text);
+    if (strncmp(text, EDO_UCONTEXT ? "start_entry+0x" : "edo__switch_start+0x", 14) != 0)
+        FAIL("it starts in %s", text);
     edo__context_fini(&ctx);
     free(memory);
 }
