@@ -45,21 +45,22 @@ typedef struct edo_group_options {
 
 /* A set of tasks that end before it is closed; a scope at the same time. */
 typedef struct edo_group {
-    edo_scope edo__scope;           /* first member: a group is a scope                      */
-    void *edo__rt;                  /* runtime its children run on                           */
-    uint32_t edo__lock;             /* spin lock over all below                              */
-    int edo__code;                  /* first negative code of a child                        */
-    uint32_t edo__limit;
-    uint32_t edo__live;             /* children that have not ended                          */
-    uint32_t edo__gflags;           /* keep going, discard, closing                          */
-    uint32_t edo__pins;             /* cancels passing through it                            */
-    struct edo__task *edo__children; /* live, doubly linked                                  */
-    struct edo__task *edo__done;    /* ended, not yet taken, oldest first                    */
-    struct edo__task *edo__done_tail;
-    struct edo__waiter *edo__waiters; /* closing, next, spawners waiting for room            */
-    struct edo__waiter *edo__waiters_tail;
+    edo_scope edo__scope;              /* first member: a group is a scope                   */
+    struct edo_runtime *edo__rt;       /* its children run there                             */
+    uint32_t edo__lock;                /* spin lock over all below                           */
+    uint32_t edo__live;                /* children that have not ended                       */
+    uint32_t edo__limit;               /* of live children                                   */
+    int32_t edo__code;                 /* first negative code of a child                     */
+    bool edo__keep_going;
+    bool edo__discard;
+    struct edo__task *edo__children;   /* live ones, doubly linked                           */
+    struct edo__task *edo__done;       /* ended, result not taken, oldest first              */
+    struct edo__task *edo__done_last;
+    struct edo__task *edo__taken;      /* whose name the last edo_group_next() returned      */
+    struct edo__waiter *edo__owner;    /* the owner, in close (wants 0 live) or next         */
+    struct edo__waiter *edo__room;     /* spawners waiting for room, first come first served */
+    struct edo__waiter *edo__room_last;
     const char *edo__name;
-    struct edo_group *edo__cancel_next; /* work list of a cancel in progress                 */
 } edo_group;
 
 typedef struct edo_task_options {

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocking work for tasks: a job in the caller's frame, run by the pool, with the caller waiting.
+ *
+ * A cancel can take a job back only while it is queued. Once it runs, its argument may point into the
+ * caller's frame, so the caller waits for its end, whatever happens. */
+#include "core/blocking.h"
+
+#include "core/group.h"
+#include "core/sched.h"
+
+#include <edo/blocking.h>
+#include <stdlib.h>
+
+typedef struct task_job {
+    edo__job job; /* first member */
+    edo_fn *fn;
+    void *arg;
+    edo__task *task;
+    int code;
+    uint32_t lock; /* under it `done` changes and the waiter is claimed */
+    bool done;
+} task_job;
+
+static void task_job_run(edo__job *job)
+{
+    task_job *j = (task_job *)job;
+    j->code = j->fn(j->arg);
+    edo__task *t = j->task;
+    edo__spin_lock(&j->lock);
+    j->done = true;
+    uint32_t was = edo__claim(t, EDO__WAKE_OK);
+    edo__spin_unlock(&j->lock); /* j is gone once t runs, and t passes through the lock first */
+    edo__claimed(t, was);
+}
+
+/* Waits for a job that can no longer be taken back. */
+static void wait_for_end(task_job *j, edo__task *self)
+{
+    for (;;) {
+        edo__spin_lock(&j->lock);
+        bool done = j->done;
+        if (!done)
+            (void)edo__wait_begin(self, false);
+        edo__spin_unlock(&j->lock);
+        if (done)
+            return;
+        (void)edo__wait_commit(self, &j->lock, EDO__WHY_BLOCKING, j);
+    }
+}
+
+int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg)
+{
+    int rc = edo__checkpoint(self);
+    if (rc < 0)
+        return rc;
+    if (edo__is_foreign(self))
+        return fn(arg);
+    edo__pool *pool = self->rt->pool;
+    task_job j = { .job = { .run = task_job_run, .cls = cls }, .fn = fn, .arg = arg, .task = self };
+    if (!edo__wait_begin(self, true))
+        return -ECANCELED;
+    rc = edo__pool_submit(pool, &j.job);
+    if (rc < 0) {
+        (void)edo__wait_abort(self);
+        return rc;
+    }
+    uint32_t code = edo__wait_commit(self, &j.lock, EDO__WHY_BLOCKING, &j);
+    if (code != EDO__WAKE_OK) {
+        if (edo__pool_cancel(pool, &j.job))
+            return -ECANCELED;
+        wait_for_end(&j, self);
+    }
+    /* The pool thread has left j: it released the lock before it made us runnable, or we take it now. */
+    edo__spin_lock(&j.lock);
+    edo__spin_unlock(&j.lock);
+    return j.code;
+}
+
+int edo_blocking(edo_fn *fn, void *arg)
+{
+    return edo__blocking_run(edo__self(), EDO__JOB_USER, fn, arg);
+}
+
+int edo_cpu(edo_fn *fn, void *arg)
+{
+    return edo__blocking_run(edo__self(), EDO__JOB_CPU, fn, arg);
+}
+
+/* The body of a child made by edo_spawn_blocking(): the user's function is in its copy area. */
+static int blocking_child(void *arg)
+{
+    edo__task *self = edo__self_task();
+    edo_fn *fn;
+    __builtin_memcpy(&fn, self->copy, sizeof fn);
+    return edo__blocking_run(self, EDO__JOB_USER, fn, arg);
+}
+
+int edo__spawn_blocking_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
+{
+    edo__spawn how = { .fn = blocking_child, .arg = arg, .site = site, .inner = fn };
+    return edo__spawn_how(g, &how, NULL);
+}
+
+int(edo_spawn_blocking)(edo_group *g, edo_fn *fn, void *arg)
+{
+    return edo__spawn_blocking_at(g, fn, arg, NULL);
+}
+
+typedef struct drop_job {
+    edo__job job; /* first member */
+    void *p;
+    void (*destroy)(void *);
+} drop_job;
+
+static void drop_job_run(edo__job *job)
+{
+    drop_job *j = (drop_job *)job;
+    j->destroy(j->p);
+    free(j);
+}
+
+int edo_drop(void *p, void (*destroy)(void *))
+{
+    if (p == NULL)
+        return 0;
+    edo__task *self = edo__self_task();
+    drop_job *j = self != NULL ? malloc(sizeof *j) : NULL;
+    if (j == NULL) {
+        destroy(p);
+        return 0;
+    }
+    *j = (drop_job){ .job = { .run = drop_job_run, .cls = EDO__JOB_USER }, .p = p, .destroy = destroy };
+    if (edo__pool_submit(self->rt->pool, &j->job) < 0) {
+        destroy(p);
+        free(j);
+    }
+    return 0;
+}

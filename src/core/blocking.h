@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocking work, for the library's own use. */
+#ifndef EDO_CORE_BLOCKING_H
+#define EDO_CORE_BLOCKING_H
+
+#include "core/pool.h"
+#include "core/task.h"
+
+/* edo_blocking() with a class of its own. */
+int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* The runtime's clock, sleeping, and the virtual clock for tests.
+ *
+ * Paused, the clock stands at clock_virtual and moves only by edo_clock_advance() or, when every worker
+ * sleeps, no job blocks and no queue holds a task, by a jump to the next deadline. */
+#include "core/sched.h"
+
+#include <edo/time.h>
+#include <time.h>
+
+int64_t edo__clock_real(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t edo__clock_now(const edo_runtime *rt)
+{
+    /* pairs with pause, resume and jump */
+    if (edo__unlikely(edo__aload(&rt->clock_paused, EDO__ACQ) != 0))
+        return edo__aload(&rt->clock_virtual, EDO__ACQ);
+    return edo__clock_real() + edo__aload(&rt->clock_offset, EDO__RLX);
+}
+
+int64_t edo__now(const edo__task *self)
+{
+    if (edo__unlikely(self->rt == NULL))
+        return edo__clock_real();
+    int64_t now = edo__clock_now(self->rt);
+    self->worker->now = now; /* it was read anyway */
+    return now;
+}
+
+int64_t edo_now(void)
+{
+    edo__task *self = edo__self_task();
+    return self != NULL ? edo__now(self) : edo__clock_real();
+}
+
+static int sleep_until(edo__task *self, int64_t at)
+{
+    if (!edo__wait_begin(self, true))
+        return -ECANCELED;
+    uint32_t code =
+        edo__wait_commit_until(self, NULL, EDO__WHY_SLEEP, NULL, at, EDO__WAKE_OK);
+    return code == EDO__WAKE_OK ? 0 : -ECANCELED;
+}
+
+int edo_sleep_until(int64_t instant)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (rc < 0 || instant <= edo__now(self)) {
+        if (rc == 0)
+            edo__coop(self);
+        return rc;
+    }
+    return sleep_until(self, instant);
+}
+
+int edo_sleep(int64_t duration)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (rc < 0 || duration <= 0) {
+        if (rc == 0)
+            edo__coop(self);
+        return rc;
+    }
+    int64_t at;
+    if (__builtin_add_overflow(edo__now(self), duration, &at))
+        at = EDO_FOREVER;
+    return sleep_until(self, at);
+}
+
+int edo_clock_pause(void)
+{
+    edo__task *self = edo__self_task();
+    if (self == NULL)
+        return -EPERM;
+    edo_runtime *rt = self->rt;
+    edo__spin_lock(&rt->clock_lock);
+    int rc = -EALREADY;
+    if (rt->clock_paused == 0) {
+        edo__astore(&rt->clock_virtual, edo__clock_now(rt), EDO__RLX);
+        edo__astore(&rt->clock_paused, 1u, EDO__REL);
+        rc = 0;
+    }
+    edo__spin_unlock(&rt->clock_lock);
+    /* Sleeping workers have time-outs of the real clock: they come to know of the virtual one. */
+    for (uint32_t i = 0; rc == 0 && i < rt->n_workers; i++)
+        edo__worker_wake(&rt->workers[i]);
+    return rc;
+}
+
+int edo_clock_resume(void)
+{
+    edo__task *self = edo__self_task();
+    if (self == NULL)
+        return -EPERM;
+    edo_runtime *rt = self->rt;
+    edo__spin_lock(&rt->clock_lock);
+    int rc = -EALREADY;
+    if (rt->clock_paused != 0) {
+        edo__astore(&rt->clock_offset, rt->clock_virtual - edo__clock_real(), EDO__RLX);
+        edo__astore(&rt->clock_paused, 0u, EDO__REL);
+        rc = 0;
+    }
+    edo__spin_unlock(&rt->clock_lock);
+    for (uint32_t i = 0; rc == 0 && i < rt->n_workers; i++)
+        edo__worker_wake(&rt->workers[i]);
+    return rc;
+}
+
+/* When the earliest wheel wants to be looked at. */
+static int64_t clock_next(const edo_runtime *rt)
+{
+    int64_t next = EDO_FOREVER;
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        int64_t of_worker = edo__aload(&rt->workers[i].timer_next, EDO__ACQ);
+        if (of_worker < next)
+            next = of_worker;
+    }
+    return next;
+}
+
+static size_t clock_expire(edo_runtime *rt, int64_t now)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < rt->n_workers; i++)
+        n += edo__worker_expire(&rt->workers[i], now);
+    return n;
+}
+
+bool edo__clock_jump(edo_runtime *rt)
+{
+    bool fired = false;
+    edo__spin_lock(&rt->clock_lock);
+    bool idle = rt->clock_paused != 0 &&
+                edo__aload(&rt->idle.sleeping, EDO__ACQ) == rt->n_workers &&
+                !edo__work_visible(rt) && edo__pool_idle(rt->pool);
+    for (uint32_t i = 0; idle && i < rt->n_workers; i++) {
+        idle = edo__aload(&rt->workers[i].mail_len, EDO__ACQ) == 0 &&
+               edo__aload(&rt->workers[i].lifo, EDO__ACQ) == NULL;
+    }
+    int64_t next = clock_next(rt);
+    if (idle && next != EDO_FOREVER) {
+        if (next > rt->clock_virtual)
+            edo__astore(&rt->clock_virtual, next, EDO__REL);
+        /* Also when nothing fires: a cascade of the wheel has brought the next deadline nearer. */
+        (void)clock_expire(rt, edo__aload(&rt->clock_virtual, EDO__RLX));
+        fired = true;
+    }
+    edo__spin_unlock(&rt->clock_lock);
+    return fired;
+}
+
+/* Lets every task that can run do so; the caller is the only one awake afterwards. */
+static void settle(edo__task *self)
+{
+    edo_runtime *rt = self->rt;
+    for (int quiet = 0; quiet < 3;) {
+        bool others = edo__work_visible(rt) ||
+                      edo__aload(&rt->idle.sleeping, EDO__ACQ) + 1 < rt->n_workers;
+        for (uint32_t i = 0; i < rt->n_workers && !others; i++)
+            others = edo__aload(&rt->workers[i].mail_len, EDO__ACQ) != 0;
+        quiet = others ? 0 : quiet + 1;
+        if (others)
+            sched_yield();
+        edo__suspend(self, EDO__ACTION_YIELD);
+    }
+}
+
+int edo_clock_advance(int64_t duration)
+{
+    edo__task *self = edo__self_task();
+    if (self == NULL)
+        return -EPERM;
+    edo_runtime *rt = self->rt;
+    if (duration < 0 || edo__aload(&rt->clock_paused, EDO__ACQ) == 0)
+        return -EINVAL;
+    int64_t target;
+    if (__builtin_add_overflow(edo__clock_now(rt), duration, &target))
+        target = EDO_FOREVER - 1;
+    settle(self);
+    for (;;) {
+        edo__spin_lock(&rt->clock_lock);
+        int64_t next = clock_next(rt);
+        int64_t to = next < target ? next : target;
+        if (to > rt->clock_virtual)
+            edo__astore(&rt->clock_virtual, to, EDO__REL);
+        size_t n = clock_expire(rt, rt->clock_virtual);
+        bool there = rt->clock_virtual >= target && n == 0;
+        edo__spin_unlock(&rt->clock_lock);
+        settle(self);
+        if (there)
+            return 0;
+    }
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* A picture of every task, taken from outside while they run.
+ *
+ * A parked task is frozen for the microseconds its stack is walked: its wait word says so, and whoever
+ * would wake it looks again a moment later. A running one is asked by signal. The rest (new, or in a run
+ * queue) is described from its fields, read without a lock and believed only if the slot's generation is
+ * the same before and after. */
+#include "arch/unwind.h"
+#include "core/monitor.h"
+#include "core/runtime.h"
+#include "core/sched.h"
+
+#include <edo/metrics.h>
+
+#include <string.h>
+
+#define DUMP_FRAMES 64
+
+static const char *const why_names[EDO__WHYS] = {
+    [EDO__WHY_NONE] = "nothing",
+    [EDO__WHY_SLEEP] = "sleep",
+    [EDO__WHY_MUTEX] = "mutex",
+    [EDO__WHY_SEM] = "semaphore",
+    [EDO__WHY_EVENT] = "event",
+    [EDO__WHY_NOTIFY] = "notify",
+    [EDO__WHY_ONESHOT] = "oneshot",
+    [EDO__WHY_SEND] = "channel send",
+    [EDO__WHY_RECV] = "channel receive",
+    [EDO__WHY_SELECT] = "select",
+    [EDO__WHY_FD] = "descriptor",
+    [EDO__WHY_READ] = "read",
+    [EDO__WHY_WRITE] = "write",
+    [EDO__WHY_ACCEPT] = "accept",
+    [EDO__WHY_CONNECT] = "connect",
+    [EDO__WHY_BLOCKING] = "blocking job",
+    [EDO__WHY_GROUP_CLOSE] = "group to close",
+    [EDO__WHY_GROUP_NEXT] = "next child",
+    [EDO__WHY_GROUP_ROOM] = "room in group",
+    [EDO__WHY_TOKEN] = "token",
+    [EDO__WHY_JOINED] = "task to end",
+    [EDO__WHY_STACK] = "stack",
+    [EDO__WHY_OTHER] = "something",
+};
+
+static const char *const state_names[] = {
+    [EDO__TASK_FREE] = "free",       [EDO__TASK_NEW] = "new",         [EDO__TASK_READY] = "ready",
+    [EDO__TASK_RUNNING] = "running", [EDO__TASK_WAITING] = "waiting", [EDO__TASK_ENDED] = "ended",
+};
+
+/* Appends text at *at, as far as it fits. */
+static void put(char *buf, size_t cap, size_t *at, const char *text)
+{
+    while (*text != '\0' && *at < cap)
+        buf[(*at)++] = *text++;
+}
+
+static void put_number(char *buf, size_t cap, size_t *at, uint64_t n)
+{
+    char digits[21];
+    size_t i = sizeof digits;
+    digits[--i] = '\0';
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    put(buf, cap, at, &digits[i]);
+}
+
+size_t edo__task_describe(edo__task *t, char *buf, size_t cap)
+{
+    size_t at = 0;
+    put(buf, cap, &at, "task ");
+    if (t->name[0] != '\0') {
+        put(buf, cap, &at, "\"");
+        put(buf, cap, &at, t->name);
+        put(buf, cap, &at, "\" ");
+    }
+    put(buf, cap, &at, "(id ");
+    put_number(buf, cap, &at, edo__task_id(t));
+    put(buf, cap, &at, ")");
+    if (t->site != NULL) {
+        put(buf, cap, &at, " spawned at ");
+        put(buf, cap, &at, t->site);
+    }
+    return at;
+}
+
+/* What is told of a task. */
+typedef struct picture {
+    edo__task *task;
+    uint64_t id, parent;
+    uint8_t state, why;
+    const void *why_obj;
+    const char *site;
+    int64_t since;
+    char name[EDO__TASK_NAME];
+} picture;
+
+/* Reads fields that their owner may be changing; see the head of this file. */
+__attribute__((no_sanitize("thread"), noinline)) static bool take_picture(edo__task *t, picture *p)
+{
+    uint32_t generation = edo__aload(&t->generation, EDO__ACQ);
+    p->task = t;
+    p->state = edo__aload(&t->state, EDO__ACQ);
+    if (p->state == EDO__TASK_FREE)
+        return false;
+    p->id = edo__task_id(t);
+    p->parent = t->parent;
+    p->why = edo__aload(&t->why, EDO__RLX);
+    p->why_obj = t->why_obj;
+    p->site = t->site;
+    p->since = t->since;
+    for (size_t i = 0; i < sizeof p->name; i++)
+        p->name[i] = ((volatile char *)t->name)[i];
+    p->name[sizeof p->name - 1] = '\0';
+    edo__afence(EDO__ACQ);
+    return edo__aload(&t->generation, EDO__ACQ) == generation && t->rt != NULL;
+}
+
+/* The stack of a parked task; 0 when it is not parked. */
+__attribute__((no_sanitize("thread"))) static size_t parked_stack(edo__task *t, void **pcs, size_t max)
+{
+    uint32_t was = edo__aload(&t->word, EDO__ACQ);
+    if ((was & EDO__WORD_STATE) != EDO__WORD_PARKED || was >= EDO__WAKE_CANCEL)
+        return 0;
+    uint32_t frozen = EDO__WORD_FROZEN | (was & EDO__WORD_CLASS);
+    if (!edo__acas(&t->word, &was, frozen, EDO__AR, EDO__RLX)) /* pairs with after_park() */
+        return 0;
+    size_t n = t->stack != NULL ? edo__unwind_context(&t->stack->ctx, pcs, max) : 0;
+    edo__astore(&t->word, EDO__WORD_PARKED | (frozen & EDO__WORD_CLASS), EDO__REL);
+    return n;
+}
+
+static size_t running_stack(edo_runtime *rt, edo__task *t, void **pcs, size_t max)
+{
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        if (edo__aload(&rt->workers[i].current, EDO__ACQ) != t)
+            continue;
+        if (&rt->workers[i] == edo__current_worker(rt))
+            return edo__unwind_here(pcs, max);
+        return edo__monitor_stack(&rt->workers[i], pcs, max);
+    }
+    return 0;
+}
+
+static void print_picture(edo_runtime *rt, const picture *p, FILE *f)
+{
+    fprintf(f, "task %llu", (unsigned long long)p->id);
+    if (p->name[0] != '\0')
+        fprintf(f, " \"%s\"", p->name);
+    fprintf(f, ": %s", state_names[p->state]);
+    if (p->state == EDO__TASK_WAITING && p->why < EDO__WHYS) {
+        fprintf(f, " for %s", why_names[p->why]);
+        if (p->why_obj != NULL)
+            fprintf(f, " %p", p->why_obj);
+    }
+    int64_t for_ns = edo__clock_now(rt) - p->since;
+    fprintf(f, ", %.3f s", for_ns > 0 ? (double)for_ns / 1e9 : 0.0);
+    if (p->parent != 0)
+        fprintf(f, ", child of %llu", (unsigned long long)p->parent);
+    if (p->site != NULL)
+        fprintf(f, ", spawned at %s", p->site);
+    fputc('\n', f);
+    void *pcs[DUMP_FRAMES];
+    size_t n = 0;
+    if (p->state == EDO__TASK_WAITING)
+        n = parked_stack(p->task, pcs, DUMP_FRAMES);
+    else if (p->state == EDO__TASK_RUNNING)
+        n = running_stack(rt, p->task, pcs, DUMP_FRAMES);
+    for (size_t i = 0; i < n; i++) {
+        char symbol[256];
+        edo__symbolize(pcs[i], symbol, sizeof symbol);
+        fprintf(f, "    #%zu %s\n", i, symbol);
+    }
+}
+
+int edo_dump(edo_runtime *rt, FILE *f)
+{
+    if (rt == NULL)
+        rt = edo_runtime_current();
+    if (rt == NULL)
+        return -EPERM;
+    edo_metrics m;
+    (void)edo_metrics_read(rt, &m);
+    fprintf(f, "edo: runtime \"%s\": %u workers (%u parked), %llu tasks alive, %llu runnable\n",
+            rt->name, m.workers, m.workers_parked, (unsigned long long)m.tasks_alive,
+            (unsigned long long)(m.local_depth + m.inject_depth));
+    int count = 0;
+    size_t used = edo__arena_used(rt->arena);
+    for (size_t i = 0; i < used; i++) {
+        picture p;
+        if (!take_picture(edo__arena_at(rt->arena, i), &p))
+            continue;
+        print_picture(rt, &p, f);
+        count++;
+    }
+    fflush(f);
+    return count;
+}

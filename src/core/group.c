@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups: the owner's side (open, next, close, cancel) and the children's (added, ended).
+ *
+ * A group lives in its owner's frame, and the frame is gone once close has returned. So the last thing a
+ * child does with its group is to release the group's lock, and close returns only after it has taken
+ * that lock and found no child left. A child that fails spreads the cancel before it counts as ended,
+ * which keeps the group open meanwhile. */
+#include "core/group.h"
+
+#include "core/join.h"
+#include "core/scope.h"
+#include "core/sched.h"
+
+#include <edo/task.h>
+
+int edo_group_open(edo_group *g, const edo_group_options *options)
+{
+    edo__task *self = edo__self_task();
+    if (self == NULL)
+        return -EPERM;
+    *g = (edo_group){ .edo__rt = self->rt };
+    if (options != NULL) {
+        g->edo__limit = options->limit;
+        g->edo__keep_going = options->keep_going;
+        g->edo__discard = options->discard;
+        g->edo__name = options->name;
+    }
+    edo__scope_enter(self, &g->edo__scope, EDO_FOREVER, EDO__SCOPE_GROUP);
+    return 0;
+}
+
+void edo_group_cancel(edo_group *g)
+{
+    edo__scope_mark(&g->edo__scope, EDO__CANCELLED_SELF);
+}
+
+int edo__group_add(edo_group *g, edo__task *t)
+{
+    t->group = g;
+    t->scope = &g->edo__scope;
+    edo__spin_lock(&g->edo__lock);
+    int rc = 0;
+    if (edo__aload(&g->edo__scope.edo__cancelled, EDO__RLX) != 0)
+        rc = -ECANCELED;
+    else if (g->edo__limit != 0 && g->edo__live >= g->edo__limit)
+        rc = -EAGAIN;
+    if (rc == 0) {
+        g->edo__live++;
+        t->sib_prev = NULL;
+        t->sib_next = g->edo__children;
+        if (t->sib_next != NULL)
+            t->sib_next->sib_prev = t;
+        g->edo__children = t;
+    }
+    edo__spin_unlock(&g->edo__lock);
+    return rc;
+}
+
+void edo__task_unref(edo__task *t)
+{
+    /* Nobody can take a reference any more once t is on no list: 1 stays 1. Otherwise acq_rel: what
+     * others did with t comes before its reuse. */
+    if (edo__aload(&t->refs, EDO__ACQ) == 1 || edo__asub(&t->refs, 1u, EDO__AR) == 1)
+        edo__task_free(t, edo__current_worker(t->rt));
+}
+
+/* Under g's lock: t leaves the live children; true when its result is kept for edo_group_next(). */
+static bool child_leaves(edo_group *g, edo__task *t)
+{
+    if (t->sib_prev != NULL)
+        t->sib_prev->sib_next = t->sib_next;
+    else
+        g->edo__children = t->sib_next;
+    if (t->sib_next != NULL)
+        t->sib_next->sib_prev = t->sib_prev;
+    g->edo__live--;
+    if (t->code < 0 && g->edo__code == 0)
+        g->edo__code = t->code;
+    if (g->edo__discard)
+        return false;
+    t->sib_next = NULL;
+    if (g->edo__done_last != NULL)
+        g->edo__done_last->sib_next = t;
+    else
+        g->edo__done = t;
+    g->edo__done_last = t;
+    return true;
+}
+
+/* Under g's lock: claims the owner if what it waits for has come. */
+static edo__task *claim_owner(edo_group *g, uint32_t *was)
+{
+    edo__waiter *w = g->edo__owner;
+    bool next = w != NULL && w->n != 0;
+    if (w == NULL || (!next && g->edo__live != 0))
+        return NULL;
+    edo__task *owner = w->task; /* w is gone once the owner runs */
+    g->edo__owner = NULL;
+    w->queued = false;
+    *was = edo__claim(owner, EDO__WAKE_OK);
+    return owner;
+}
+
+/* Under g's lock: claims the first spawner that waits for room. */
+static edo__task *claim_room(edo_group *g, uint32_t *was)
+{
+    if (g->edo__limit == 0 || g->edo__live >= g->edo__limit)
+        return NULL;
+    edo__waitq room = { .head = g->edo__room, .tail = g->edo__room_last };
+    edo__task *spawner = NULL;
+    edo__waiter *w;
+    while (spawner == NULL && (w = edo__waitq_pop(&room)) != NULL) {
+        edo__task *t = w->task;
+        *was = edo__claim(t, EDO__WAKE_OK);
+        if (*was != EDO__WORD_IDLE)
+            spawner = t;
+    }
+    g->edo__room = room.head;
+    g->edo__room_last = room.tail;
+    return spawner;
+}
+
+void edo__group_ended(edo__task *t, edo__worker *w)
+{
+    edo_group *g = t->group;
+    edo_runtime *rt = t->rt;
+    edo__join_ended(t);
+    if (edo__unlikely(t->code < 0) && !g->edo__keep_going) {
+        edo__spin_lock(&g->edo__lock);
+        bool first = g->edo__code == 0;
+        if (first)
+            g->edo__code = t->code;
+        edo__spin_unlock(&g->edo__lock);
+        if (first)
+            edo__scope_mark(&g->edo__scope, EDO__CANCELLED_CHILD);
+    }
+    bool root = g == &rt->root;
+    uint32_t owner_was = EDO__WORD_IDLE, room_was = EDO__WORD_IDLE;
+    edo__spin_lock(&g->edo__lock);
+    bool kept = child_leaves(g, t);
+    edo__task *owner = claim_owner(g, &owner_was);
+    edo__task *room = claim_room(g, &room_was);
+    bool empty = g->edo__live == 0;
+    edo__spin_unlock(&g->edo__lock); /* g may be gone from here on, unless it is the root */
+
+    edo__count(&w->counters.finished);
+    if (owner != NULL)
+        edo__claimed(owner, owner_was);
+    if (room != NULL)
+        edo__claimed(room, room_was);
+    if (!kept)
+        edo__task_unref(t);
+    if (edo__unlikely(root && empty))
+        edo__runtime_root_empty(rt);
+}
+
+/* Under g's lock, which is released: waits as the owner. */
+static uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
+{
+    edo__waiter w = { .task = self, .queued = true, .n = next };
+    if (!edo__wait_begin_as(self, next ? EDO__CANCEL_OUTER : EDO__CANCEL_NEVER)) {
+        edo__spin_unlock(&g->edo__lock);
+        return EDO__WAKE_CANCEL;
+    }
+    g->edo__owner = &w;
+    edo__spin_unlock(&g->edo__lock);
+    uint32_t code = edo__wait_commit(self, &g->edo__lock,
+                                     next ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE, g);
+    if (code != EDO__WAKE_OK) {
+        edo__spin_lock(&g->edo__lock);
+        g->edo__owner = NULL;
+        edo__spin_unlock(&g->edo__lock);
+    }
+    return code;
+}
+
+static void drop_taken(edo_group *g)
+{
+    if (g->edo__taken != NULL)
+        edo__task_unref(g->edo__taken);
+    g->edo__taken = NULL;
+}
+
+int edo_group_next(edo_group *g, edo_result *out)
+{
+    edo__task *self = g->edo__scope.edo__owner;
+    edo_assert(self == edo__self() && self->scope == &g->edo__scope);
+    const edo_scope *outer = g->edo__scope.edo__parent;
+    drop_taken(g);
+    for (;;) {
+        if (outer != NULL && edo__scope_cancelled(self, outer))
+            return -ECANCELED;
+        edo__spin_lock(&g->edo__lock);
+        edo__task *t = g->edo__done;
+        if (t != NULL) {
+            g->edo__done = t->sib_next;
+            if (g->edo__done == NULL)
+                g->edo__done_last = NULL;
+            edo__spin_unlock(&g->edo__lock);
+            g->edo__taken = t;
+            bool copied = (t->flags & EDO__TF_COPIED) != 0;
+            *out = (edo_result){ .id = edo__task_id(t),
+                                 .name = t->name,
+                                 .code = t->code,
+                                 .arg = copied ? NULL : t->arg };
+            return 1;
+        }
+        if (g->edo__live == 0) {
+            edo__spin_unlock(&g->edo__lock);
+            return 0;
+        }
+        if (owner_waits(g, self, true) != EDO__WAKE_OK)
+            return -ECANCELED;
+    }
+}
+
+void edo__group_drop_results(edo_group *g)
+{
+    drop_taken(g);
+    for (edo__task *t = g->edo__done; t != NULL;) {
+        edo__task *next = t->sib_next;
+        edo__task_unref(t);
+        t = next;
+    }
+    g->edo__done = NULL;
+    g->edo__done_last = NULL;
+}
+
+int edo_group_close(edo_group *g)
+{
+    edo__task *self = g->edo__scope.edo__owner;
+    edo_assert(self == edo__self() && self->scope == &g->edo__scope &&
+               "groups close in the reverse order of opening, in their task");
+    for (;;) {
+        edo__spin_lock(&g->edo__lock);
+        if (g->edo__live == 0)
+            break;
+        (void)owner_waits(g, self, false);
+    }
+    int code = g->edo__code;
+    edo__spin_unlock(&g->edo__lock);
+    edo__group_drop_results(g);
+    edo__scope_leave(self, &g->edo__scope);
+    return code;
+}

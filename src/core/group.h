@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups from the inside. See group.c. */
+#ifndef EDO_CORE_GROUP_H
+#define EDO_CORE_GROUP_H
+
+#include "core/task.h"
+
+struct edo__worker;
+
+/* What a new task is made of. */
+typedef struct edo__spawn {
+    edo_fn *fn;
+    void *arg;
+    size_t copy;   /* > 0: arg points to that many bytes to copy */
+    edo_fn *inner; /* kept in the copy area, see edo_spawn_blocking() */
+    const edo_task_options *options;
+    const char *site;
+    uint8_t flags; /* EDO__TF_* */
+} edo__spawn;
+
+/* A task in no group yet and in no queue; NULL without memory. w: the calling worker or NULL. */
+edo__task *edo__task_new(struct edo_runtime *rt, struct edo__worker *w, const edo__spawn *how);
+/* Gives up a task that was never added to a group. */
+void edo__task_discard(edo__task *t, struct edo__worker *w);
+
+/* The whole of edo_spawn(). */
+int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id);
+/* A detached task, from any thread. */
+int edo__runtime_spawn_how(struct edo_runtime *rt, const edo__spawn *how);
+
+/* Makes t a live child; 0, or -ECANCELED when the group is cancelled, -EAGAIN at its limit. */
+int edo__group_add(edo_group *g, edo__task *t);
+/* t has ended: tells the group, and lets go of t. On the worker that ran it. */
+void edo__group_ended(edo__task *t, struct edo__worker *w);
+
+/* Gives a reference back; the last one frees the slot. */
+void edo__task_unref(edo__task *t);
+
+/* Closes the runtime's own group: its children have ended. */
+void edo__group_drop_results(edo_group *g);
+
+#endif

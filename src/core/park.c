@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* The park protocol.
+ *
+ * The danger: a producer makes a task visible and sees that nobody sleeps, while the last awake worker
+ * has looked everywhere, found nothing, and falls asleep. The task then waits for ever beside idle
+ * workers. The danger on the other side: waking a worker for every task, which costs more than the task.
+ *
+ * The rules:
+ *   1. A producer (push to a queue, then notify) wakes a worker only if nobody is searching: a searcher
+ *      will find the task, and whoever finds work while being the last searcher wakes the next one.
+ *   2. At most half of the workers search at a time.
+ *   3. A worker going to sleep first puts itself on the list of sleepers, then stops counting as a
+ *      searcher. If it was the last one it looks at all queues once more, after that.
+ *
+ * Why no task is lost: take the producer's steps P1 (task visible in a queue), P2 (reads "searching") and
+ * the last searcher's S1 (on the list), S2 (searching becomes 0), S3 (looks at all queues). A full fence
+ * stands between P1 and P2, and between S2 and S3. So either S3 sees the task, or P2 comes after S2 and
+ * reads 0; then the producer takes the lock and finds a sleeper, since S1 came before S2. A worker that
+ * was not allowed to search (rule 2) does S3 as well unless it then sees a searcher, which will reach
+ * either "found work", and wake another, or S3.
+ *
+ * A worker named by notify is taken off the list and counted as a searcher there and then, under the
+ * lock, so that a second producer does not wake a second one for what the first will find.
+ *
+ * The bed (edo__parker) is the usual three-state token: a notify before the sleeper blocks makes it not
+ * block. tests/model/park.c runs this file under every interleaving, store buffers included. */
+#include "core/park.h"
+
+#include "base/assert.h"
+#include "base/atomic.h"
+#include "base/spin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int edo__idle_init(edo__idle *i, uint32_t workers)
+{
+    *i = (edo__idle){ .n = workers };
+    i->stack = calloc(workers, sizeof *i->stack);
+    i->asleep = calloc(workers, sizeof *i->asleep);
+    if (i->stack == NULL || i->asleep == NULL) {
+        edo__idle_deinit(i);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void edo__idle_deinit(edo__idle *i)
+{
+    free(i->stack);
+    free(i->asleep);
+    i->stack = NULL;
+    i->asleep = NULL;
+}
+
+int edo__idle_notify(edo__idle *i)
+{
+    edo__afence(EDO__SC); /* P1 before P2; pairs with the fence in edo__idle_sleep() */
+    if (edo__aload(&i->word, EDO__RLX) != 0 || edo__aload(&i->sleeping, EDO__RLX) == 0)
+        return -1;
+    edo__spin_lock(&i->lock);
+    uint32_t n = edo__aload(&i->sleeping, EDO__RLX);
+    if (n == 0 || edo__aload(&i->word, EDO__RLX) != 0) {
+        edo__spin_unlock(&i->lock);
+        return -1;
+    }
+    uint32_t worker = i->stack[n - 1];
+    i->asleep[worker] = 0;
+    edo__astore(&i->sleeping, n - 1, EDO__RLX);
+    edo__aadd(&i->word, 1u, EDO__SC);
+    edo__spin_unlock(&i->lock);
+    return (int)worker;
+}
+
+bool edo__idle_search(edo__idle *i)
+{
+    /* relaxed: rule 2 is a limit by rule of thumb, overshooting by a few does no harm */
+    if (2 * edo__aload(&i->word, EDO__RLX) >= i->n)
+        return false;
+    edo__aadd(&i->word, 1u, EDO__SC);
+    return true;
+}
+
+bool edo__idle_search_end(edo__idle *i)
+{
+    uint32_t before = edo__asub(&i->word, 1u, EDO__SC);
+    edo_debug_assert(before > 0);
+    return before == 1;
+}
+
+bool edo__idle_sleep(edo__idle *i, uint32_t worker, bool searching)
+{
+    edo__spin_lock(&i->lock);
+    uint32_t n = edo__aload(&i->sleeping, EDO__RLX);
+    edo_assert(n < i->n && i->asleep[worker] == 0);
+    i->stack[n] = (uint16_t)worker;
+    i->asleep[worker] = 1;
+    edo__astore(&i->sleeping, n + 1, EDO__RLX); /* S1 */
+    bool last = searching && edo__asub(&i->word, 1u, EDO__SC) == 1; /* S2 */
+    edo__spin_unlock(&i->lock);
+    edo__afence(EDO__SC); /* S1, S2 before S3; pairs with the fence in edo__idle_notify() */
+    return last || (!searching && edo__aload(&i->word, EDO__RLX) == 0);
+}
+
+bool edo__idle_leave(edo__idle *i, uint32_t worker)
+{
+    edo__spin_lock(&i->lock);
+    bool named = i->asleep[worker] == 0;
+    if (!named) {
+        uint32_t n = edo__aload(&i->sleeping, EDO__RLX);
+        uint32_t at = n;
+        while (at > 0 && i->stack[at - 1] != worker)
+            at--;
+        edo_assert(at > 0);
+        for (; at < n; at++)
+            i->stack[at - 1] = i->stack[at];
+        i->asleep[worker] = 0;
+        edo__astore(&i->sleeping, n - 1, EDO__RLX);
+    }
+    edo__spin_unlock(&i->lock);
+    return named;
+}
+
+bool edo__parker_prepare(edo__parker *p)
+{
+    uint32_t state = EDO__PARKER_AWAKE;
+    /* pairs with the exchange in edo__parker_notify() */
+    return edo__acas(&p->state, &state, EDO__PARKER_ASLEEP, EDO__SC, EDO__SC);
+}
+
+void edo__parker_done(edo__parker *p)
+{
+    /* acquire: sees what the waker did before; pairs with edo__parker_notify() */
+    edo__axchg(&p->state, EDO__PARKER_AWAKE, EDO__AR);
+}
+
+bool edo__parker_notify(edo__parker *p)
+{
+    return edo__axchg(&p->state, EDO__PARKER_NOTIFIED, EDO__SC) == EDO__PARKER_ASLEEP;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting and stopping runtimes.
+ *
+ * Two ways in: edo_run() makes the calling thread worker 0 and ends with its task; edo_runtime_create()
+ * gives every worker a thread. Both stop the same way: the root group is cancelled, and when its last
+ * child has ended the workers are told to leave. */
+#include "core/runtime.h"
+
+#include "core/group.h"
+#include "core/monitor.h"
+#include "core/scope.h"
+#include "core/sched.h"
+
+#include <edo/metrics.h>
+#include <edo/runtime.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct edo__stopping { /* who waits for the end */
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool stopped;
+};
+
+edo_runtime *edo_runtime_current(void)
+{
+    edo__task *self = edo__self_task();
+    return self != NULL ? self->rt : NULL;
+}
+
+/* Tells the workers to leave. */
+static void runtime_stop(edo_runtime *rt)
+{
+    edo__astore(&rt->shutdown, 2u, EDO__SC);
+    for (uint32_t i = 0; i < rt->n_workers; i++)
+        edo__worker_wake(&rt->workers[i]);
+    pthread_mutex_lock(&rt->stopping->lock);
+    rt->stopping->stopped = true;
+    pthread_cond_broadcast(&rt->stopping->cond);
+    pthread_mutex_unlock(&rt->stopping->lock);
+}
+
+void edo__runtime_root_empty(edo_runtime *rt)
+{
+    if (edo__aload(&rt->shutdown, EDO__SC) == 1) /* pairs with runtime_drain() */
+        runtime_stop(rt);
+}
+
+/* No more spawns from outside; everything alive is cancelled; stops when the last one has ended. */
+static void runtime_drain(edo_runtime *rt)
+{
+    uint32_t running = 0;
+    if (!edo__acas(&rt->shutdown, &running, 1u, EDO__SC, EDO__SC))
+        return;
+    edo__scope_mark(&rt->root.edo__scope, EDO__CANCELLED_SELF);
+    edo__spin_lock(&rt->root.edo__lock);
+    bool empty = rt->root.edo__live == 0;
+    edo__spin_unlock(&rt->root.edo__lock);
+    if (empty)
+        runtime_stop(rt);
+}
+
+static void runtime_free(edo_runtime *rt)
+{
+    edo__monitor_stop(rt);
+    if (rt->pool != NULL)
+        edo__pool_destroy(rt->pool);
+    for (uint32_t i = 0; i < rt->n_workers && rt->workers != NULL; i++) {
+        if (rt->workers[i].rt != NULL)
+            edo__worker_deinit(&rt->workers[i]);
+    }
+    if (rt->io_open)
+        rt->backend->close(rt);
+    if (rt->stacks != NULL)
+        edo__stack_pool_destroy(rt->stacks);
+    if (rt->arena != NULL)
+        edo__arena_destroy(rt->arena);
+    edo__idle_deinit(&rt->idle);
+    free(rt->workers);
+    if (rt->stopping != NULL) {
+        pthread_cond_destroy(&rt->stopping->cond);
+        pthread_mutex_destroy(&rt->stopping->lock);
+    }
+    free(rt->stopping);
+    free(rt);
+}
+
+/* The root group has no owner among the tasks: a stand-in of the runtime's holds its scope. */
+static void runtime_init_root(edo_runtime *rt)
+{
+    rt->root_owner.flags = EDO__TF_FOREIGN;
+    rt->root.edo__rt = rt;
+    rt->root.edo__keep_going = true;
+    rt->root.edo__discard = true;
+    rt->root.edo__scope = (edo_scope){ .edo__owner = &rt->root_owner,
+                                       .edo__deadline = EDO_FOREVER,
+                                       .edo__deadline_eff = EDO_FOREVER,
+                                       .edo__flags = EDO__SCOPE_GROUP };
+    rt->root_owner.scope = &rt->root.edo__scope;
+}
+
+static int runtime_init_parts(edo_runtime *rt)
+{
+    const edo_config *c = &rt->config;
+    rt->stopping = calloc(1, sizeof *rt->stopping);
+    if (rt->stopping == NULL)
+        return -ENOMEM;
+    pthread_mutex_init(&rt->stopping->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&rt->stopping->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    int rc = edo__idle_init(&rt->idle, rt->n_workers);
+    if (rc == 0)
+        rc = edo__arena_create(&rt->arena);
+    if (rc == 0)
+        rc = edo__stack_pool_create(&rt->stacks, c->stack_size, edo__stack_entry);
+    if (rc == 0)
+        rc = edo__pool_create(&rt->pool, c->blocking_max, c->blocking_keepalive,
+                              edo__cpus_usable(), rt->name);
+    if (rc == 0)
+        rc = rt->backend->open(rt);
+    rt->io_open = rc == 0;
+    return rc;
+}
+
+static int runtime_new(edo_runtime **out, const edo_config *config)
+{
+    edo_runtime *rt = aligned_alloc(EDO__CACHE_LINE, sizeof *rt);
+    if (rt == NULL)
+        return -ENOMEM;
+    memset(rt, 0, sizeof *rt);
+    int rc = edo__config_fill(&rt->config, config);
+    if (rc < 0) {
+        free(rt);
+        return rc;
+    }
+    rt->n_workers = rt->config.workers;
+    rt->backend = &edo__backend_epoll;
+    snprintf(rt->name, sizeof rt->name, "%s", rt->config.name);
+    rt->config.name = rt->name;
+    runtime_init_root(rt);
+    edo__overflow_handler_install();
+    edo__overflow_set_describe(edo__task_describe);
+    rc = runtime_init_parts(rt);
+    if (rc == 0) {
+        size_t size = rt->n_workers * sizeof(edo__worker);
+        rt->workers = aligned_alloc(EDO__CACHE_LINE, size);
+        rc = rt->workers != NULL ? 0 : -ENOMEM;
+        if (rc == 0)
+            memset(rt->workers, 0, size);
+    }
+    for (uint32_t i = 0; rc == 0 && i < rt->n_workers; i++) {
+        rc = edo__worker_init(&rt->workers[i], rt, i);
+        if (rc < 0)
+            rt->workers[i].rt = NULL;
+    }
+    if (rc < 0) {
+        runtime_free(rt);
+        return rc;
+    }
+    *out = rt;
+    return 0;
+}
+
+static void *worker_thread(void *arg)
+{
+    edo__worker *w = arg;
+    char name[32];
+    snprintf(name, sizeof name, "%s-%u", w->rt->name, w->index);
+    name[15] = '\0'; /* the kernel's limit */
+    pthread_setname_np(pthread_self(), name);
+    edo__monitor_enter(w);
+    edo__worker_run(w);
+    edo__monitor_leave(w);
+    return NULL;
+}
+
+/* Signals are for the program's own threads: a worker's would interrupt a task's system calls. */
+static int start_thread(edo__worker *w)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGTRAP);
+    sigdelset(&all, SIGABRT);
+    edo__monitor_unblock_signal(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old);
+    int rc = pthread_create(&w->thread, NULL, worker_thread, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    w->has_thread = rc == 0;
+    return -rc;
+}
+
+static void join_threads(edo_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        if (rt->workers[i].has_thread)
+            pthread_join(rt->workers[i].thread, NULL);
+        rt->workers[i].has_thread = false;
+    }
+}
+
+static int start_threads(edo_runtime *rt, uint32_t from)
+{
+    int rc = edo__monitor_start(rt);
+    for (uint32_t i = from; rc == 0 && i < rt->n_workers; i++)
+        rc = start_thread(&rt->workers[i]);
+    if (rc < 0) {
+        runtime_drain(rt);
+        join_threads(rt);
+    }
+    return rc;
+}
+
+/* A first task, and who waits for it. */
+typedef struct run_task {
+    edo_runtime *rt;
+    edo_fn *fn;
+    void *arg;
+    int code;
+    bool done;
+    bool last; /* the runtime stops with it */
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+} run_task;
+
+static int run_task_body(void *arg)
+{
+    run_task *r = arg;
+    r->code = r->fn(r->arg);
+    if (r->last)
+        runtime_drain(r->rt);
+    pthread_mutex_lock(&r->lock);
+    r->done = true;
+    pthread_cond_signal(&r->cond);
+    pthread_mutex_unlock(&r->lock);
+    return 0;
+}
+
+static int run_task_spawn(run_task *r, edo_runtime *rt, edo_fn *fn, void *arg, bool last)
+{
+    *r = (run_task){ .rt = rt, .fn = fn, .arg = arg, .last = last };
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->cond, NULL);
+    edo_task_options options = { .name = "main" };
+    edo__spawn how = { .fn = run_task_body, .arg = r, .options = &options };
+    return edo__runtime_spawn_how(rt, &how);
+}
+
+static void run_task_deinit(run_task *r)
+{
+    pthread_cond_destroy(&r->cond);
+    pthread_mutex_destroy(&r->lock);
+}
+
+int edo_run(const edo_config *config, edo_fn *fn, void *arg)
+{
+    if (edo__self_task() != NULL)
+        return -EDEADLK;
+    edo_runtime *rt;
+    int rc = runtime_new(&rt, config);
+    if (rc < 0)
+        return rc;
+    run_task r;
+    rc = run_task_spawn(&r, rt, fn, arg, true);
+    if (rc == 0)
+        rc = start_threads(rt, 1);
+    if (rc == 0) {
+        rt->workers[0].thread = pthread_self();
+        edo__monitor_enter(&rt->workers[0]);
+        edo__worker_run(&rt->workers[0]);
+        edo__monitor_leave(&rt->workers[0]);
+        join_threads(rt);
+        rc = r.code;
+    }
+    run_task_deinit(&r);
+    runtime_free(rt);
+    return rc;
+}
+
+int edo_runtime_create(edo_runtime **out, const edo_config *config)
+{
+    edo_runtime *rt;
+    int rc = runtime_new(&rt, config);
+    if (rc < 0)
+        return rc;
+    rc = start_threads(rt, 0);
+    if (rc < 0) {
+        runtime_free(rt);
+        return rc;
+    }
+    *out = rt;
+    return 0;
+}
+
+int edo_runtime_block_on(edo_runtime *rt, edo_fn *fn, void *arg)
+{
+    if (edo__self_task() != NULL)
+        return -EDEADLK;
+    run_task r;
+    int rc = run_task_spawn(&r, rt, fn, arg, false);
+    if (rc == 0) {
+        pthread_mutex_lock(&r.lock);
+        while (!r.done)
+            pthread_cond_wait(&r.cond, &r.lock);
+        pthread_mutex_unlock(&r.lock);
+        rc = r.code;
+    }
+    run_task_deinit(&r);
+    return rc;
+}
+
+/* Until the workers were told to leave, or the grace has passed. */
+static bool wait_stopped(edo_runtime *rt, int64_t grace)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = grace < EDO_SEC(1000000000) ? grace : EDO_SEC(1000000000);
+    until.tv_sec += ns / EDO_SEC(1);
+    until.tv_nsec += ns % EDO_SEC(1);
+    if (until.tv_nsec >= EDO_SEC(1)) {
+        until.tv_nsec -= EDO_SEC(1);
+        until.tv_sec++;
+    }
+    struct edo__stopping *s = rt->stopping;
+    pthread_mutex_lock(&s->lock);
+    int rc = 0;
+    while (!s->stopped && rc == 0)
+        rc = pthread_cond_timedwait(&s->cond, &s->lock, &until);
+    bool stopped = s->stopped;
+    pthread_mutex_unlock(&s->lock);
+    return stopped;
+}
+
+int edo_runtime_shutdown(edo_runtime *rt, int64_t grace)
+{
+    edo__task *self = edo__self_task();
+    if (self != NULL && self->rt == rt)
+        return -EDEADLK;
+    runtime_drain(rt);
+    if (!wait_stopped(rt, grace > 0 ? grace : 0)) {
+        fprintf(stderr, "edo: shutdown: these tasks have not ended within the grace period:\n");
+        (void)edo_dump(rt, stderr);
+        return -ETIMEDOUT;
+    }
+    join_threads(rt);
+    runtime_free(rt);
+    return 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Making tasks runnable, and the two thread-locals.
+ *
+ * Where a runnable task goes: pinned, to its worker's mailbox; from a thread that is no worker, to the
+ * inject queue; else to the calling worker's LIFO slot, which it runs next. What the slot held before moves
+ * to the worker's ring, and only then may another worker have to be woken: a task that is alone in the slot
+ * is about to be run by its waker, and waking a thread for it would cost more than it (that is what Tokio
+ * reverted). If the waker then computes for long, the monitor takes the task out of the slot. */
+#include "core/sched.h"
+
+static __thread edo__task *tls_self;
+static __thread edo__worker *tls_worker;
+
+__attribute__((noinline)) edo__task *edo__self_task(void)
+{
+    __asm__ __volatile__("" ::: "memory");
+    return tls_self;
+}
+
+__attribute__((noinline)) edo__task *edo__self(void)
+{
+    __asm__ __volatile__("" ::: "memory");
+    edo__task *t = tls_self;
+    return edo__likely(t != NULL) ? t : edo__foreign_self();
+}
+
+__attribute__((noinline)) void edo__set_self(edo__task *t)
+{
+    tls_self = t;
+}
+
+__attribute__((noinline)) void edo__set_current_worker(edo__worker *w)
+{
+    tls_worker = w;
+}
+
+__attribute__((noinline)) edo__worker *edo__current_worker(const edo_runtime *rt)
+{
+    __asm__ __volatile__("" ::: "memory");
+    edo__worker *w = tls_worker;
+    return w != NULL && w->rt == rt ? w : NULL;
+}
+
+__attribute__((noinline)) edo__worker *edo__thread_worker(void)
+{
+    __asm__ __volatile__("" ::: "memory");
+    return tls_worker;
+}
+
+void edo__worker_wake(edo__worker *w)
+{
+    if (edo__parker_notify(&w->parker)) {
+        w->rt->backend->wake(w);
+        edo__worker *by = edo__current_worker(w->rt);
+        if (by != NULL)
+            edo__count(&by->counters.unparks);
+        else
+            edo__aadd(&w->rt->outside.unparks, 1u, EDO__RLX);
+    }
+}
+
+void edo__wake_one(edo_runtime *rt)
+{
+    int worker = edo__idle_notify(&rt->idle);
+    if (worker >= 0)
+        edo__worker_wake(&rt->workers[worker]);
+}
+
+/* To a worker's mailbox: nobody else takes it from there. */
+static void mail(edo__worker *w, edo__task *t)
+{
+    t->next = NULL;
+    edo__spin_lock(&w->mail_lock);
+    if (w->mail_tail != NULL)
+        w->mail_tail->next = t;
+    else
+        w->mail_head = t;
+    w->mail_tail = t;
+    edo__astore(&w->mail_len, w->mail_len + 1, EDO__REL);
+    edo__spin_unlock(&w->mail_lock);
+    if (w != edo__current_worker(w->rt))
+        edo__worker_wake(w);
+}
+
+/* A full ring gives half of itself and t to the inject queue. */
+static void overflow(edo__worker *w, edo__task *t)
+{
+    edo__task *half[EDO__QUEUE_SIZE / 2];
+    uint32_t n = edo__queue_grab(&w->queue, half, EDO__QUEUE_SIZE / 2);
+    if (n == 0 && edo__queue_push(&w->queue, t))
+        return; /* thieves have made room meanwhile */
+    for (uint32_t i = 0; i + 1 < n; i++)
+        half[i]->next = half[i + 1];
+    if (n > 0)
+        half[n - 1]->next = t;
+    edo__inject_push(&w->rt->inject, n > 0 ? half[0] : t, t, n + 1);
+    edo__count(&w->counters.overflows);
+}
+
+void edo__queue_local(edo__worker *w, edo__task *t)
+{
+    if (edo__unlikely(!edo__queue_push(&w->queue, t)))
+        overflow(w, t);
+}
+
+static void schedule_here(edo__worker *w, edo__task *t)
+{
+    /* A thief only ever empties the slot, so an empty one can be filled with a store. */
+    if (edo__aload(&w->lifo, EDO__RLX) == NULL) {
+        edo__astore(&w->lifo, t, EDO__REL); /* pairs with the exchange of whoever takes it */
+        return;
+    }
+    edo__task *old = edo__axchg(&w->lifo, t, EDO__AR);
+    if (old != NULL)
+        edo__queue_local(w, old);
+    if (w->rt->n_workers > 1)
+        edo__wake_one(w->rt);
+}
+
+void edo__schedule(edo__task *t)
+{
+    edo_runtime *rt = t->rt;
+    edo__astore(&t->state, EDO__TASK_READY, EDO__RLX);
+    if (edo__unlikely(t->pins != 0)) {
+        mail(t->worker, t);
+        return;
+    }
+#ifdef EDO_FORCE_MIGRATE
+    if (rt->n_workers > 1 && t->worker != NULL) {
+        mail(&rt->workers[(t->worker->index + 1) % rt->n_workers], t);
+        return;
+    }
+#endif
+    edo__worker *w = edo__current_worker(rt);
+    if (edo__likely(w != NULL)) {
+        schedule_here(w, t);
+    } else {
+        edo__inject_push(&rt->inject, t, t, 1);
+        edo__wake_one(rt);
+    }
+}
+
+void edo__schedule_new(edo__task *t)
+{
+    if (edo__unlikely(t->pins != 0 && t->worker == NULL))
+        t->worker = &t->rt->workers[0];
+    edo__schedule(t);
+}
+
+bool edo__work_visible(const edo_runtime *rt)
+{
+    if (edo__aload(&rt->inject.len, EDO__RLX) != 0)
+        return true;
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        if (edo__queue_len(&rt->workers[i].queue) != 0)
+            return true;
+    }
+    return false;
+}
+
+void edo__suspend(edo__task *self, edo__action action)
+{
+    edo_debug_assert(!edo__is_foreign(self) && self == edo__self_task());
+    edo__worker *w = self->worker;
+    self->since = w->now;
+    edo__astore(&self->state, action == EDO__ACTION_PARK ? EDO__TASK_WAITING : EDO__TASK_READY,
+                EDO__RLX);
+    w->action = action;
+    edo__context_suspend(&self->stack->ctx);
+}
+
+int edo_yield(void)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (rc < 0)
+        return rc;
+    if (edo__is_foreign(self)) {
+        sched_yield();
+        return 0;
+    }
+#ifndef EDO_FORCE_MIGRATE
+    edo__worker *w = self->worker;
+    if (edo__aload(&w->lifo, EDO__RLX) == NULL && edo__queue_len(&w->queue) == 0 &&
+        edo__aload(&w->mail_len, EDO__RLX) == 0 && edo__aload(&w->rt->inject.len, EDO__RLX) == 0 &&
+        ++w->since_poll < EDO__POLL_EVERY)
+        return 0; /* alone: and I/O and timers get their turn every so often */
+#endif
+    edo__suspend(self, EDO__ACTION_YIELD);
+    return 0;
+}
+
+uint64_t edo_task_id(void)
+{
+    edo__task *self = edo__self_task();
+    return self != NULL ? edo__task_id(self) : 0;
+}
+
+const char *edo_task_name(void)
+{
+    edo__task *self = edo__self_task();
+    return self != NULL ? self->name : "";
+}
+
+int edo_task_pin(bool on)
+{
+    edo__task *self = edo__self_task();
+    if (self == NULL)
+        return -EPERM;
+    edo_assert(on ? self->pins < UINT16_MAX : self->pins > 0);
+    self->pins = (uint16_t)(on ? self->pins + 1 : self->pins - 1);
+    return 0;
+}

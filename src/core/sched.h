@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler's shape (D5): runtime and workers. See sched.c for the loop, park.c for idling,
+ * queue.h for the run queue. */
+#ifndef EDO_CORE_SCHED_H
+#define EDO_CORE_SCHED_H
+
+#include "core/backend.h"
+#include "core/park.h"
+#include "core/pool.h"
+#include "core/queue.h"
+#include "core/task.h"
+#include "core/timer.h"
+#include "core/wait.h"
+
+#include <edo/runtime.h>
+#include <pthread.h>
+#include <sched.h>
+
+#define EDO__WORKERS_MAX 1024
+#define EDO__STACK_CACHE 64   /* warm stacks a worker keeps per class            */
+#define EDO__TASK_CACHE 128   /* free tasks a worker keeps                       */
+#define EDO__POLL_EVERY 61    /* tasks run between looks at I/O and timers       */
+#define EDO__INJECT_EVERY 31  /* tasks run between looks at the inject queue     */
+#define EDO__LIFO_MAX 3       /* times in a row the LIFO slot is used            */
+
+typedef enum edo__action { /* what a task asked of its worker when it suspended */
+    EDO__ACTION_NONE,
+    EDO__ACTION_END,
+    EDO__ACTION_PARK,
+    EDO__ACTION_YIELD,
+} edo__action;
+
+typedef struct edo__counters { /* written by one worker, read by anybody: relaxed atomics */
+    uint64_t spawned, finished, steals, stolen, parks, unparks, budget_yields, overflows;
+    uint64_t timers_fired;
+} edo__counters;
+
+typedef struct edo__worker {
+    /* The owner's. */
+    edo_runtime *rt;
+    edo__task *current; /* atomic: what it runs; NULL in the scheduler. Read by the monitor */
+    uint32_t tick;      /* atomic: +1 per task run. Read by the monitor                     */
+    uint64_t polls;     /* atomic: the same for the metrics, which must not wrap            */
+    uint32_t index;
+    edo__action action; /* what the task that just suspended wants */
+    uint32_t lifo_used;
+    uint32_t since_poll, since_inject;
+    bool searching;
+    int64_t now;        /* the clock as last read: good for "since when" */
+    int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */
+    uint64_t random;
+    void *io; /* the backend's */
+    edo__task *free_tasks;
+    uint32_t free_count;
+    uint32_t stack_count[EDO__STACK_CLASSES];
+    edo__stack *stacks[EDO__STACK_CLASSES][EDO__STACK_CACHE]; /* last in, first out */
+    edo__counters counters;
+    pthread_t thread;
+    bool has_thread; /* started by the runtime: to be joined */
+    int32_t tid;
+
+    /* Shared. */
+    edo__queue queue __attribute__((aligned(EDO__CACHE_LINE)));
+    edo__task *lifo; /* atomic: run next; stealable when the owner is stuck */
+
+    uint32_t mail_lock __attribute__((aligned(EDO__CACHE_LINE))); /* over the mailbox */
+    uint32_t mail_len; /* atomic */
+    edo__task *mail_head, *mail_tail; /* tasks that must run here: pinned ones */
+
+    edo__parker parker __attribute__((aligned(EDO__CACHE_LINE)));
+
+    uint32_t timer_lock __attribute__((aligned(EDO__CACHE_LINE))); /* over the wheel */
+    int64_t timer_next; /* atomic: when the wheel wants to be looked at */
+    edo__wheel wheel;
+} __attribute__((aligned(EDO__CACHE_LINE))) edo__worker;
+
+typedef struct edo__inject { /* tasks from outside and overflow: first in, first out */
+    uint32_t lock;
+    uint32_t len; /* atomic */
+    edo__task *head, *tail;
+} edo__inject;
+
+struct edo_runtime {
+    edo_config config; /* with defaults filled in */
+    uint32_t n_workers;
+    uint32_t shutdown; /* atomic: 0 running, 1 no more spawns from outside, 2 workers leave */
+    edo__worker *workers;
+    const edo__backend *backend;
+    void *io; /* the backend's */
+    edo__pool *pool;
+    edo__stack_pool *stacks;
+    struct edo__arena *arena;
+    edo_group root; /* detached tasks and block_on's */
+    edo__task root_owner; /* stands for the runtime itself as the owner of root */
+    struct edo__monitor *monitor;
+    struct edo__stopping *stopping;
+    bool io_open;
+    char name[16];
+
+    edo__inject inject __attribute__((aligned(EDO__CACHE_LINE)));
+    edo__idle idle __attribute__((aligned(EDO__CACHE_LINE)));
+
+    /* The clock, see clock.c. */
+    uint32_t clock_lock __attribute__((aligned(EDO__CACHE_LINE)));
+    uint32_t clock_paused; /* atomic */
+    int64_t clock_offset;  /* atomic: added to the kernel's monotonic clock while running */
+    int64_t clock_virtual; /* atomic: the time while paused */
+
+    edo__counters outside __attribute__((aligned(EDO__CACHE_LINE))); /* spawns from foreign threads */
+    uint64_t stuck_events; /* atomic */
+};
+
+/* Counters with one writer: no read-modify-write needed. */
+static inline void edo__count(uint64_t *counter)
+{
+    edo__astore(counter, edo__aload(counter, EDO__RLX) + 1, EDO__RLX);
+}
+static inline void edo__count_spawn(edo_runtime *rt, edo__worker *w)
+{
+    if (edo__likely(w != NULL))
+        edo__count(&w->counters.spawned);
+    else
+        edo__aadd(&rt->outside.spawned, 1u, EDO__RLX);
+}
+
+/* The clock of the runtime (clock.c). */
+int64_t edo__clock_now(const edo_runtime *rt);
+int64_t edo__clock_real(void);
+void edo__clock_init(edo_runtime *rt);
+/* While the clock is paused and nothing else can happen: jumps to the next deadline. True when a timer
+ * fired. Called by the last worker to go idle. */
+bool edo__clock_jump(edo_runtime *rt);
+
+/* The calling thread's worker if it is one of rt's, else NULL. Not kept across a suspension. */
+edo__worker *edo__current_worker(const edo_runtime *rt);
+edo__worker *edo__thread_worker(void); /* of whatever runtime; async-signal-safe */
+void edo__set_current_worker(edo__worker *w);
+edo__task *edo__foreign_self(void);
+/* To the end of w's ring, or where it overflows to. On w's thread. */
+void edo__queue_local(edo__worker *w, edo__task *t);
+
+/* Makes a task that is in no queue runnable, from any thread. Prefers the calling worker, next in line. */
+void edo__schedule(edo__task *t);
+/* The same for a task that never ran. */
+void edo__schedule_new(edo__task *t);
+/* Some queue was filled: wakes a worker for it if none is looking. */
+void edo__wake_one(edo_runtime *rt);
+/* Wakes this worker from its sleep, or keeps it from falling asleep. */
+void edo__worker_wake(edo__worker *w);
+/* Whether any task waits in a queue that every worker may take from. */
+bool edo__work_visible(const edo_runtime *rt);
+
+/* Suspends the calling task with an action for its worker. Returns when it runs again. */
+void edo__suspend(edo__task *self, edo__action action);
+
+/* inject.c */
+void edo__inject_push(edo__inject *q, edo__task *first, edo__task *last, uint32_t n);
+edo__task *edo__inject_pop(edo__inject *q, uint32_t max, uint32_t *got); /* a list linked by next */
+
+/* A worker's life; returns when the runtime stops. */
+void edo__worker_run(edo__worker *w);
+int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index);
+void edo__worker_deinit(edo__worker *w);
+/* Fires what is due on w's wheel. From any thread. */
+size_t edo__worker_expire(edo__worker *w, int64_t now);
+void edo__stack_entry(void *stack);
+
+/* The last child of the root group has ended. */
+void edo__runtime_root_empty(edo_runtime *rt);
+
+/* local.c: runs the destructors of the ending task's values. */
+void edo__locals_end(edo__task *t);
+
+/* task_arena.c */
+int edo__arena_create(struct edo__arena **out);
+void edo__arena_destroy(struct edo__arena *a);
+edo__task *edo__task_alloc(edo_runtime *rt, edo__worker *w); /* w NULL: from outside */
+void edo__task_free(edo__task *t, edo__worker *w);
+edo__task *edo__task_find(edo_runtime *rt, uint64_t id); /* the slot; check again under its lock */
+size_t edo__arena_used(const struct edo__arena *a);       /* slots ever used */
+edo__task *edo__arena_at(const struct edo__arena *a, size_t i);
+
+#endif

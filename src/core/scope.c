@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Scopes, and how a cancel spreads (D10).
+ *
+ * Each task has a chain of open scopes, innermost first; the outermost one's parent is the scope of the
+ * group the task was spawned into. So all scopes of a runtime form a tree, which crosses tasks at groups.
+ *
+ * A deadline needs no spreading: opening a scope computes the earliest deadline around it, and a wait
+ * arms a timer for that. An explicit cancel does: every scope inside, up to shields, gets a mark, so that
+ * asking "am I cancelled?" is one load; and every task whose innermost scope got one is woken if it waits.
+ *
+ * Locks, in this order: cancel_lock (one cancel spreads at a time), a token's lock, a task's lock (its
+ * chain of scopes), a group's lock (its children). A scope cannot be closed, and a task cannot leave its
+ * group, while the lock over it is held; between locks a task on the work list is kept by a reference.
+ * The spreading is a loop over a list, not a recursion: task trees may be as deep as they like. */
+#include "core/scope.h"
+
+#include "core/group.h"
+#include "core/sched.h"
+#include "core/token.h"
+
+#include <pthread.h>
+
+static pthread_mutex_t cancel_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bool edo__scope_cancelled(const edo__task *self, const edo_scope *s)
+{
+    if (edo__aload(&s->edo__cancelled, EDO__SC) != 0)
+        return true;
+    return s->edo__deadline_eff != EDO_FOREVER && s->edo__deadline_eff <= edo__now(self);
+}
+
+void edo__scope_enter(edo__task *self, edo_scope *s, int64_t deadline, uint32_t flags)
+{
+    edo_scope *parent = self->scope;
+    *s = (edo_scope){ .edo__parent = parent,
+                      .edo__owner = self,
+                      .edo__deadline = deadline,
+                      .edo__deadline_eff = deadline,
+                      .edo__flags = flags };
+    bool inherits = parent != NULL && (flags & EDO__SCOPE_SHIELD) == 0;
+    if (inherits && parent->edo__deadline_eff < deadline)
+        s->edo__deadline_eff = parent->edo__deadline_eff;
+    edo__spin_lock(&self->lock);
+    if (inherits && edo__aload(&parent->edo__cancelled, EDO__RLX) != 0)
+        s->edo__cancelled = EDO__CANCELLED_OUTER;
+    self->scope = s;
+    edo__spin_unlock(&self->lock);
+}
+
+void edo__scope_leave(edo__task *self, edo_scope *s)
+{
+    edo_assert(self->scope == s && "scopes close in the reverse order of opening, in their task");
+    edo__spin_lock(&self->lock);
+    self->scope = s->edo__parent;
+    edo__spin_unlock(&self->lock);
+}
+
+/* The work list of a spreading cancel. */
+typedef struct spread {
+    edo__task *first, *last;
+} spread;
+
+static void spread_add_children(spread *list, edo_group *g)
+{
+    edo__spin_lock(&g->edo__lock);
+    for (edo__task *c = g->edo__children; c != NULL; c = c->sib_next) {
+        edo__aadd(&c->refs, 1u, EDO__RLX); /* given back in edo__task_unref() */
+        c->cancel_next = NULL;
+        if (list->last != NULL)
+            list->last->cancel_next = c;
+        else
+            list->first = c;
+        list->last = c;
+    }
+    edo__spin_unlock(&g->edo__lock);
+}
+
+/* Marks the scopes of t from `inner` out to and not including `end`. */
+static void mark_chain(spread *list, edo_scope *inner, const edo_scope *end, uint32_t reason)
+{
+    for (edo_scope *s = inner; s != end; s = s->edo__parent) {
+        /* pairs with the load in edo__wait_begin_as() */
+        uint32_t before = edo__aor(&s->edo__cancelled, reason, EDO__SC);
+        bool news = (before & (EDO__CANCELLED_OUTER | reason)) != (EDO__CANCELLED_OUTER | reason);
+        if ((s->edo__flags & EDO__SCOPE_GROUP) != 0 && news)
+            spread_add_children(list, (edo_group *)s);
+    }
+}
+
+/* Marks what is cancelled of t's own scopes, all of those inside `end`, and wakes it if it waits. */
+static void spread_into(spread *list, edo__task *t, const edo_scope *end)
+{
+    edo__spin_lock(&t->lock);
+    edo_scope *inner = t->scope;
+    for (edo_scope *s = t->scope; s != end; s = s->edo__parent) {
+        if ((s->edo__flags & EDO__SCOPE_SHIELD) != 0)
+            inner = s->edo__parent;
+    }
+    mark_chain(list, inner, end, EDO__CANCELLED_OUTER);
+    /* With a shield in between the wait in progress is not concerned. */
+    uint32_t was = EDO__WORD_IDLE;
+    if (inner == t->scope)
+        was = edo__claim_cancel(t, EDO__CANCELLED_OUTER);
+    edo__spin_unlock(&t->lock);
+    edo__claimed(t, was);
+}
+
+void edo__scope_mark(edo_scope *top, uint32_t reason)
+{
+    spread list = { NULL, NULL };
+    pthread_mutex_lock(&cancel_lock);
+    edo__task *owner = top->edo__owner;
+    edo__spin_lock(&owner->lock);
+    mark_chain(&list, top, top->edo__parent, reason);
+    bool innermost = owner->scope == top;
+    uint32_t was = innermost ? edo__claim_cancel(owner, reason) : EDO__WORD_IDLE;
+    edo__spin_unlock(&owner->lock);
+    edo__claimed(owner, was);
+    if (!innermost)
+        spread_into(&list, owner, top);
+    while (list.first != NULL) {
+        edo__task *t = list.first;
+        list.first = t->cancel_next;
+        if (list.first == NULL)
+            list.last = NULL;
+        spread_into(&list, t, &t->group->edo__scope);
+        edo__task_unref(t);
+    }
+    pthread_mutex_unlock(&cancel_lock);
+}
+
+static int scope_open(edo_scope *s, int64_t after, uint32_t flags)
+{
+    edo__task *self = edo__self();
+    int64_t deadline = EDO_FOREVER;
+    int64_t now;
+    if (after != EDO_FOREVER && !__builtin_add_overflow(edo__now(self), after, &now))
+        deadline = now;
+    edo__scope_enter(self, s, deadline, flags);
+    return 0;
+}
+
+int edo_scope_open(edo_scope *s, int64_t after)
+{
+    return scope_open(s, after, 0);
+}
+
+int edo_shield_open(edo_scope *s, int64_t grace)
+{
+    return scope_open(s, grace, EDO__SCOPE_SHIELD);
+}
+
+int edo_scope_open_token(edo_scope *s, edo_token *t, int64_t after)
+{
+    scope_open(s, after, 0);
+    edo__token_enter(t, s);
+    return 0;
+}
+
+int edo_scope_close(edo_scope *s, int rc)
+{
+    edo__task *self = s->edo__owner;
+    edo_assert(self == edo__self() && (s->edo__flags & EDO__SCOPE_GROUP) == 0);
+    if (s->edo__token != NULL)
+        edo__token_leave(s);
+    edo__scope_leave(self, s);
+    uint32_t why = edo__aload(&s->edo__cancelled, EDO__ACQ);
+    if (rc == 0 && (why & EDO__CANCELLED_SELF) != 0)
+        return -ECANCELED;
+    if (rc != -ECANCELED || why != 0 || s->edo__deadline == EDO_FOREVER)
+        return rc;
+    if (s->edo__deadline > edo__now(self))
+        return rc; /* somebody inside was cancelled for a reason of its own */
+    bool shield = (s->edo__flags & EDO__SCOPE_SHIELD) != 0;
+    const edo_scope *outer = s->edo__parent;
+    /* When the scope around it is past its deadline too, that one reports the time-out. */
+    if (!shield && outer != NULL && edo__scope_cancelled(self, outer))
+        return rc;
+    return -ETIMEDOUT;
+}
+
+void edo_scope_cancel(edo_scope *s)
+{
+    edo__scope_mark(s, EDO__CANCELLED_SELF);
+}
+
+int edo_with_timeout(int64_t after, edo_fn *fn, void *arg)
+{
+    edo_scope s;
+    scope_open(&s, after, 0);
+    return edo_scope_close(&s, fn(arg));
+}
+
+int edo_checkpoint(void)
+{
+    return edo__checkpoint(edo__self());
+}

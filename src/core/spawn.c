@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Making tasks and starting them. */
+#include "core/group.h"
+#include "core/scope.h"
+#include "core/sched.h"
+
+#include <edo/runtime.h>
+#include <edo/task.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COPY_MAX ((size_t)1 << 20)
+
+/* The arguments of a task that wanted a copy. */
+static int task_copy_args(edo__task *t, const edo__spawn *how)
+{
+    if (how->copy > sizeof t->copy) {
+        void *copy = malloc(how->copy);
+        if (copy == NULL)
+            return -ENOMEM;
+        t->arg = copy;
+        t->flags |= EDO__TF_HEAP_ARG;
+    } else {
+        t->arg = t->copy;
+    }
+    memcpy(t->arg, how->arg, how->copy);
+    t->flags |= EDO__TF_COPIED;
+    return 0;
+}
+
+edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
+{
+    edo__task *t = edo__task_alloc(rt, w);
+    if (edo__unlikely(t == NULL))
+        return NULL;
+    t->stack = NULL;
+    t->worker = w;
+    t->fn = how->fn;
+    t->arg = how->arg;
+    t->word = EDO__WORD_IDLE;
+    t->why = EDO__WHY_NONE;
+    t->flags = how->flags;
+    t->pins = 0;
+    t->stack_class = EDO__STACK_DEFAULT;
+    edo__astore(&t->refs, 1u, EDO__RLX);
+    t->code = 0;
+    t->join = NULL;
+    t->rt = rt;
+    t->site = how->site;
+    t->locals = NULL;
+    t->name[0] = '\0';
+    if (w != NULL) {
+        t->parent = w->current != NULL ? edo__task_id(w->current) : 0;
+        t->since = w->now;
+    } else {
+        t->parent = 0;
+        t->since = edo__clock_now(rt);
+    }
+    if (how->copy != 0 && task_copy_args(t, how) < 0) {
+        edo__task_free(t, w);
+        return NULL;
+    }
+    if (how->inner != NULL)
+        memcpy(t->copy, &how->inner, sizeof how->inner);
+    if (how->options != NULL) {
+        const edo_task_options *o = how->options;
+        if (o->name != NULL) {
+            strncpy(t->name, o->name, sizeof t->name - 1);
+            t->name[sizeof t->name - 1] = '\0';
+        }
+        if (o->stack_size != 0)
+            t->stack_class = (uint16_t)edo__stack_class_for(rt->stacks, o->stack_size);
+        t->pins = o->pinned;
+    }
+    edo__astore(&t->state, EDO__TASK_NEW, EDO__REL);
+    return t;
+}
+
+void edo__task_discard(edo__task *t, edo__worker *w)
+{
+    if ((t->flags & EDO__TF_HEAP_ARG) != 0)
+        free(t->arg);
+    edo__task_free(t, w);
+}
+
+/* Waits until the group has room for one more, or is cancelled. */
+static int wait_for_room(edo_group *g, edo__task *self)
+{
+    edo__spin_lock(&g->edo__lock);
+    if (g->edo__live < g->edo__limit) {
+        edo__spin_unlock(&g->edo__lock);
+        return 0;
+    }
+    if (!edo__wait_begin(self, true)) {
+        edo__spin_unlock(&g->edo__lock);
+        return -ECANCELED;
+    }
+    edo__waiter w = { .task = self, .code = EDO__WAKE_OK };
+    edo__waitq room = { .head = g->edo__room, .tail = g->edo__room_last };
+    edo__waitq_push(&room, &w);
+    g->edo__room = room.head;
+    g->edo__room_last = room.tail;
+    edo__spin_unlock(&g->edo__lock);
+    uint32_t code = edo__wait_commit(self, &g->edo__lock, EDO__WHY_GROUP_ROOM, g);
+    if (code == EDO__WAKE_OK)
+        return 0;
+    edo__spin_lock(&g->edo__lock);
+    room = (edo__waitq){ .head = g->edo__room, .tail = g->edo__room_last };
+    edo__waitq_remove(&room, &w);
+    g->edo__room = room.head;
+    g->edo__room_last = room.tail;
+    edo__spin_unlock(&g->edo__lock);
+    return -ECANCELED;
+}
+
+int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (edo__unlikely(rc < 0))
+        return rc;
+    edo_runtime *rt = g->edo__rt;
+    edo__task *t;
+    for (;;) {
+        edo__worker *w = self->rt == rt ? self->worker : NULL; /* anew after each suspension */
+        t = edo__task_new(rt, w, how);
+        if (edo__unlikely(t == NULL))
+            return -ENOMEM;
+        if (id != NULL)
+            *id = edo__task_id(t);
+        rc = edo__group_add(g, t);
+        if (edo__likely(rc == 0))
+            break;
+        edo__task_discard(t, w);
+        if (rc == -EAGAIN)
+            rc = wait_for_room(g, self);
+        if (rc < 0)
+            return rc;
+    }
+    edo__count_spawn(rt, self->rt == rt ? self->worker : NULL);
+    edo__schedule_new(t);
+    edo__coop(self);
+    return 0;
+}
+
+int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
+{
+    edo__spawn how = { .fn = fn, .arg = arg, .site = site };
+    return edo__spawn_how(g, &how, NULL);
+}
+
+int edo__spawn_with_at(edo_group *g, const edo_task_options *options, uint64_t *id, edo_fn *fn,
+                       void *arg, const char *site)
+{
+    edo__spawn how = { .fn = fn, .arg = arg, .options = options, .site = site };
+    return edo__spawn_how(g, &how, id);
+}
+
+int edo__spawn_copy_at(edo_group *g, edo_fn *fn, const void *args, size_t size, const char *site)
+{
+    if (size > COPY_MAX)
+        return -E2BIG;
+    edo__spawn how = { .fn = fn, .copy = size, .site = site };
+    memcpy(&how.arg, &args, sizeof how.arg); /* only read from, see task_copy_args() */
+    return edo__spawn_how(g, &how, NULL);
+}
+
+int edo__runtime_spawn_how(edo_runtime *rt, const edo__spawn *how)
+{
+    if (edo__aload(&rt->shutdown, EDO__ACQ) != 0)
+        return -ESHUTDOWN;
+    edo__worker *w = edo__current_worker(rt);
+    edo__task *t = edo__task_new(rt, w, how);
+    if (t == NULL)
+        return -ENOMEM;
+    if (edo__group_add(&rt->root, t) < 0) {
+        edo__task_discard(t, w);
+        return -ESHUTDOWN;
+    }
+    edo__count_spawn(rt, w);
+    edo__schedule_new(t);
+    return 0;
+}
+
+int edo__spawn_detached_at(edo_fn *fn, void *arg, const char *site)
+{
+    edo__task *self = edo__self_task();
+    if (self == NULL)
+        return -EPERM;
+    edo__spawn how = { .fn = fn, .arg = arg, .site = site, .flags = EDO__TF_DETACHED };
+    return edo__runtime_spawn_how(self->rt, &how);
+}
+
+int edo_runtime_spawn(edo_runtime *rt, edo_fn *fn, void *arg)
+{
+    edo__spawn how = { .fn = fn, .arg = arg, .flags = EDO__TF_DETACHED };
+    return edo__runtime_spawn_how(rt, &how);
+}
+
+/* The names again as functions, for pointers to them and for callers without the macros. */
+int(edo_spawn)(edo_group *g, edo_fn *fn, void *arg)
+{
+    return edo__spawn_at(g, fn, arg, NULL);
+}
+
+int(edo_spawn_copy)(edo_group *g, edo_fn *fn, const void *args, size_t size)
+{
+    return edo__spawn_copy_at(g, fn, args, size, NULL);
+}
+
+int(edo_spawn_with)(edo_group *g, const edo_task_options *options, uint64_t *id, edo_fn *fn,
+                    void *arg)
+{
+    return edo__spawn_with_at(g, options, id, fn, arg, NULL);
+}
+
+int(edo_spawn_detached)(edo_fn *fn, void *arg)
+{
+    return edo__spawn_detached_at(fn, arg, NULL);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The task, and who it is that waits.
+ *
+ * A task is 256 bytes, from an arena of the runtime's (task_arena.c), and has no stack until it first
+ * runs. A foreign thread that waits has a stand-in of the same type (`foreign` set), so that every
+ * primitive has one way of waiting. */
+#ifndef EDO_CORE_TASK_H
+#define EDO_CORE_TASK_H
+
+#include "base/assert.h"
+#include "base/atomic.h"
+#include "base/cpu.h"
+#include "base/spin.h"
+#include "core/stack.h"
+
+#include <edo/task.h>
+
+struct edo__worker;
+struct edo_runtime;
+
+#define EDO__TASK_INLINE 48 /* bytes of arguments stored in the task */
+#define EDO__TASK_NAME 24   /* bytes of its name, terminator included */
+#define EDO__BUDGET 128     /* operations per run before a task must let others go first */
+
+/* Why a task waits: for dumps. The names are in dump.c. */
+typedef enum edo__why {
+    EDO__WHY_NONE,
+    EDO__WHY_SLEEP,
+    EDO__WHY_MUTEX,
+    EDO__WHY_SEM,
+    EDO__WHY_EVENT,
+    EDO__WHY_NOTIFY,
+    EDO__WHY_ONESHOT,
+    EDO__WHY_SEND,
+    EDO__WHY_RECV,
+    EDO__WHY_SELECT,
+    EDO__WHY_FD,
+    EDO__WHY_READ,
+    EDO__WHY_WRITE,
+    EDO__WHY_ACCEPT,
+    EDO__WHY_CONNECT,
+    EDO__WHY_BLOCKING,
+    EDO__WHY_GROUP_CLOSE,
+    EDO__WHY_GROUP_NEXT,
+    EDO__WHY_GROUP_ROOM,
+    EDO__WHY_TOKEN,
+    EDO__WHY_JOINED,
+    EDO__WHY_STACK,
+    EDO__WHY_OTHER,
+    EDO__WHYS,
+} edo__why;
+
+enum { /* edo__task.state; written by its worker, read by dumps */
+    EDO__TASK_FREE,
+    EDO__TASK_NEW,     /* spawned, never ran: has no stack */
+    EDO__TASK_READY,   /* in a run queue                   */
+    EDO__TASK_RUNNING,
+    EDO__TASK_WAITING,
+    EDO__TASK_ENDED,   /* its result has not been taken    */
+};
+
+enum { /* edo__task.flags; written before the task is published, or by the task itself */
+    EDO__TF_FOREIGN = 1,   /* stands for a thread that is no worker                  */
+    EDO__TF_HEAP_ARG = 2,  /* arg is a copy that is freed at the end                 */
+    EDO__TF_COPIED = 4,    /* arg points to a copy: not reported in results          */
+    EDO__TF_DETACHED = 8,
+};
+
+/* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
+ * wake code (claims it): exactly one waker per wait, whatever else happens at the same time. While
+ * waiting, the class bits say which cancels may claim it; so a cancel that comes late, when the task
+ * waits for something else already, cannot claim the wrong wait. */
+enum {
+    EDO__WORD_IDLE = 0,
+    EDO__WORD_WAITING = 1, /* can be claimed; registers not saved yet: the waker must not schedule */
+    EDO__WORD_PARKED = 2,  /* can be claimed; the waker makes it runnable                          */
+    EDO__WORD_HELD = 3,    /* select is matching with another select: look again soon              */
+    EDO__WORD_FROZEN = 4,  /* parked, a dump walks its stack: look again soon                      */
+    EDO__WORD_STATE = 7,   /* mask of the above */
+    EDO__CANCEL_ANY = 0,   /* class: any cancel of the innermost scope                             */
+    EDO__CANCEL_NEVER = 16,
+    EDO__CANCEL_OUTER = 32, /* only one from outside the innermost scope: edo_group_next()         */
+    EDO__WORD_CLASS = 48,   /* mask of the classes */
+    EDO__WAKE_CANCEL = 64,  /* from here on: wake codes                                            */
+    EDO__WAKE_TIMEOUT = 65, /* the scope's deadline                                                */
+    EDO__WAKE_OK = 128,     /* it happened; select adds the index of the case                      */
+};
+
+typedef struct edo__locals edo__locals;
+
+typedef struct edo__task {
+    /* Line 0: the scheduler's. */
+    edo__stack *stack;          /* NULL until it first runs, and after it ended                  */
+    struct edo__task *next;     /* run queue, inject queue, mailbox, free list: one at a time    */
+    edo_scope *scope;           /* innermost open scope; written under lock                      */
+    struct edo__worker *worker; /* the one that runs it or ran it last                           */
+    edo_fn *fn;
+    void *arg;
+    uint32_t word;  /* atomic: the wait word                                                     */
+    uint8_t state;  /* atomic: for dumps                                                         */
+    uint8_t why;    /* atomic: for dumps                                                         */
+    uint8_t flags;
+    uint8_t claimed_early; /* the last wait was claimed before it parked; between task and worker  */
+    uint16_t pins;       /* edo_task_pin() count                                                 */
+    uint16_t stack_class;
+    uint32_t budget; /* operations left in this run                                              */
+
+    /* Line 1: the family. */
+    edo_group *group;            /* it was spawned into; its scope is where this task starts     */
+    struct edo__task *sib_next;  /* on group's list of children; then of ended ones; group's lock */
+    struct edo__task *sib_prev;
+    struct edo__task *cancel_next; /* work list of a cancel in progress; under the cancel lock   */
+    uint32_t lock; /* over scope and the chain of scopes, and join                               */
+    uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
+    uint32_t generation; /* changes when the slot is used again                                  */
+    int32_t code;        /* what fn returned                                                     */
+    struct edo__waiter *join; /* select cases waiting for its end; under lock                    */
+    struct edo_runtime *rt;
+
+    /* Line 2: seen from outside. */
+    const char *site;    /* "file:line" of the spawning call, or NULL                            */
+    uint64_t parent;     /* id                                                                   */
+    int64_t since;       /* when it last changed its state, about                                */
+    const void *why_obj; /* what it waits on                                                     */
+    edo__locals *locals; /* task-local values, NULL when none was set                            */
+    char name[EDO__TASK_NAME];
+
+    /* Line 3 */
+    uint64_t copy[EDO__TASK_INLINE / 8]; /* arguments of edo_spawn_copy()                        */
+    uint32_t futex;       /* atomic; foreign stand-ins: the thread sleeps here                   */
+    uint32_t reserved[3];                /* up to four lines                                     */
+} __attribute__((aligned(EDO__CACHE_LINE))) edo__task;
+
+_Static_assert(sizeof(edo__task) == 256, "four cache lines");
+
+/* The calling task, or the calling thread's stand-in. Never inlined: a compiler may keep the address
+ * of a thread-local across a suspension, after which the task may be on another thread. The result
+ * itself stays valid for the life of the caller. */
+edo__task *edo__self(void);
+/* The same, NULL on a foreign thread. */
+edo__task *edo__self_task(void);
+/* Set by a worker around running a task. */
+void edo__set_self(edo__task *t);
+
+static inline bool edo__is_foreign(const edo__task *t)
+{
+    return (t->flags & EDO__TF_FOREIGN) != 0;
+}
+
+/* The clock as this task sees it. */
+int64_t edo__now(const edo__task *self);
+
+uint64_t edo__task_id(const edo__task *t);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The wheel's invariants, for tests. */
+#include "core/timer.h"
+#include "core/timer_heap.h"
+
+#define SLOT_BITS 6
+#define TOP (EDO__WHEEL_LEVELS - 1)
+
+/* Counts a list into *n. False when a link or a member is wrong. */
+static bool check_list(const edo__timer_link *head, unsigned level, unsigned slot, size_t *n)
+{
+    for (const edo__timer_link *l = head->next; l != head; l = l->next) {
+        const edo__timer *t = (const edo__timer *)l;
+        if (l->next->prev != l || l->prev->next != l)
+            return false;
+        if (!t->armed || t->heap_index != 0 || t->level != level || t->slot != slot)
+            return false;
+        ++*n;
+    }
+    return head->next->prev == head && head->prev->next == head;
+}
+
+static int64_t tick_of(int64_t deadline)
+{
+    return deadline / EDO__TICK_NS + (deadline % EDO__TICK_NS != 0);
+}
+
+/* The slot lies ahead of the present one, and each of its timers in it; or, in the last slot of the
+ * top level's turn, later. */
+static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
+{
+    unsigned shift = level * SLOT_BITS;
+    int64_t current = w->elapsed >> shift;
+    int64_t ahead = ((int64_t)slot - current) & (EDO__WHEEL_SLOTS - 1);
+    if (ahead == 0 || (level < TOP && (current >> SLOT_BITS) != (current + ahead) >> SLOT_BITS))
+        return false;
+    const edo__timer_link *head = &w->slots[level][slot];
+    for (const edo__timer_link *l = head->next; l != head; l = l->next) {
+        const edo__timer *t = (const edo__timer *)l;
+        int64_t at = tick_of(t->deadline) >> shift;
+        bool beyond = level == TOP && ahead == EDO__WHEEL_SLOTS - 1 && at > current + ahead;
+        if (t->deadline <= w->now || (at != current + ahead && !beyond))
+            return false;
+    }
+    return true;
+}
+
+static bool check_level(const edo__wheel *w, unsigned level, size_t *n)
+{
+    for (unsigned slot = 0; slot < EDO__WHEEL_SLOTS; slot++) {
+        const edo__timer_link *head = &w->slots[level][slot];
+        bool occupied = (w->occupied[level] >> slot & 1) != 0;
+        if (occupied != (head->next != head) || !check_list(head, level, slot, n))
+            return false;
+        if (occupied && !check_slot(w, level, slot))
+            return false;
+    }
+    return true;
+}
+
+/* No armed timer may be due before `next` allows, which is its deadline rounded up to the tick. */
+static bool check_next(const edo__wheel *w, const edo__timer_link *head)
+{
+    for (const edo__timer_link *l = head->next; l != head; l = l->next) {
+        const edo__timer *t = (const edo__timer *)l;
+        if (t->deadline <= w->now ? w->next > w->now
+                                  : (w->next - 1) / EDO__TICK_NS + 1 > tick_of(t->deadline))
+            return false;
+    }
+    return true;
+}
+
+static bool check_all_next(const edo__wheel *w)
+{
+    if (w->count == 0)
+        return w->next == INT64_MAX;
+    if (edo__timer_heap_deadline(w) < w->next || !check_next(w, &w->due))
+        return false;
+    for (unsigned level = 0; level < EDO__WHEEL_LEVELS; level++)
+        for (unsigned slot = 0; slot < EDO__WHEEL_SLOTS; slot++)
+            if (!check_next(w, &w->slots[level][slot]))
+                return false;
+    return true;
+}
+
+bool edo__wheel_validate(const edo__wheel *w)
+{
+    size_t n = w->heap_len;
+    if (w->now < 0 || w->elapsed < 0 || w->elapsed > w->now / EDO__TICK_NS)
+        return false;
+    if (!edo__timer_heap_validate(w))
+        return false;
+    if (!check_list(&w->due, EDO__WHEEL_LEVELS, 0, &n) ||
+        !check_list(&w->firing, EDO__WHEEL_LEVELS, 0, &n))
+        return false;
+    for (unsigned level = 0; level < EDO__WHEEL_LEVELS; level++)
+        if (!check_level(w, level, &n))
+            return false;
+    return n == w->count && check_all_next(w);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting and waking; the protocol is told in wait.h.
+ *
+ * A wait ends because somebody claims the task's wait word: a waker, a cancel, or a deadline. A cancel
+ * must not slip through between "not cancelled, so I wait" and "it waits, so I claim it": the waiter
+ * writes its word, then reads the scope's mark; the canceller writes the mark, then reads the word; all
+ * four are sequentially consistent, so at least one of them sees the other. */
+#include "core/wait.h"
+
+#include "arch/futex.h"
+#include "core/scope.h"
+#include "core/sched.h"
+
+int edo__checkpoint_slow(edo__task *self)
+{
+    return edo__scope_cancelled(self, self->scope) ? -ECANCELED : 0;
+}
+
+void edo__coop_slow(edo__task *self)
+{
+    self->budget = EDO__BUDGET;
+    if (edo__is_foreign(self))
+        return;
+    edo__count(&self->worker->counters.budget_yields);
+    edo__suspend(self, EDO__ACTION_YIELD);
+}
+
+bool edo__wait_begin_as(edo__task *self, uint32_t wait_class)
+{
+    /* pairs with the mark in scope.c */
+    edo__axchg(&self->word, EDO__WORD_WAITING | wait_class, EDO__SC);
+    if (wait_class == EDO__CANCEL_NEVER || self->scope == NULL)
+        return true;
+    uint32_t why = edo__aload(&self->scope->edo__cancelled, EDO__SC);
+    if (edo__likely(!edo__cancel_applies(wait_class, why)))
+        return true;
+    (void)edo__wait_abort(self); /* claimed by the cancel or not: the answer is the same */
+    return false;
+}
+
+bool edo__wait_begin(edo__task *self, bool cancellable)
+{
+    return edo__wait_begin_as(self, cancellable ? EDO__CANCEL_ANY : EDO__CANCEL_NEVER);
+}
+
+uint32_t edo__wait_abort(edo__task *self)
+{
+    uint32_t was = edo__aload(&self->word, EDO__ACQ);
+    while (was < EDO__WAKE_CANCEL) {
+        if (edo__acas(&self->word, &was, EDO__WORD_IDLE, EDO__AR, EDO__ACQ))
+            return EDO__WORD_IDLE;
+    }
+    return was;
+}
+
+/* Claims if the present wait is of a class the mark ends; any_class for ordinary wakers. */
+static uint32_t claim(edo__task *t, uint32_t code, bool any_class, uint32_t mark)
+{
+    uint32_t was = edo__aload(&t->word, EDO__SC);
+    for (;;) {
+        uint32_t state = was & EDO__WORD_STATE;
+        if (was >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE)
+            return EDO__WORD_IDLE;
+        if (!any_class && !edo__cancel_applies(was & EDO__WORD_CLASS, mark))
+            return EDO__WORD_IDLE;
+        if (state == EDO__WORD_HELD || state == EDO__WORD_FROZEN) {
+            edo__cpu_relax(); /* a few dozen instructions; a dump's walk of one stack */
+            was = edo__aload(&t->word, EDO__ACQ);
+        } else if (edo__acas(&t->word, &was, code, EDO__SC, EDO__ACQ)) {
+            return state;
+        }
+    }
+}
+
+uint32_t edo__claim(edo__task *t, uint32_t code)
+{
+    edo_debug_assert(code >= EDO__WAKE_CANCEL);
+    return claim(t, code, true, 0);
+}
+
+uint32_t edo__claim_cancel(edo__task *t, uint32_t mark)
+{
+    return claim(t, EDO__WAKE_CANCEL, false, mark);
+}
+
+/* A timer in the frame of the task that waits. */
+typedef struct wait_timer {
+    edo__timer timer; /* first member */
+    edo__task *task;
+    uint32_t code;
+} wait_timer;
+
+static void wait_timer_fire(edo__timer *timer)
+{
+    wait_timer *t = (wait_timer *)timer;
+    edo__wake(t->task, t->code); /* t is gone from here on */
+}
+
+static uint32_t foreign_commit(edo__task *self, int64_t at, uint32_t code)
+{
+    uint32_t was = edo__aload(&self->word, EDO__ACQ);
+    uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
+    /* release: the stand-in is ready to be woken; pairs with the claim */
+    if (was >= EDO__WAKE_CANCEL || !edo__acas(&self->word, &was, parked, EDO__AR, EDO__ACQ))
+        return was;
+    for (;;) {
+        if (edo__aload(&self->futex, EDO__ACQ) != 0) { /* pairs with edo__schedule_parked() */
+            edo__astore(&self->futex, 0u, EDO__RLX);
+            return edo__aload(&self->word, EDO__ACQ);
+        }
+        int64_t left = at == EDO_FOREVER ? EDO_FOREVER : at - edo__clock_real();
+        if (left > 0) {
+            edo__futex_wait(&self->futex, 0, left);
+        } else if (edo__claim(self, code) != EDO__WORD_IDLE) {
+            return code;
+        } else {
+            at = EDO_FOREVER; /* somebody else won: its wake-up is on the way */
+        }
+    }
+}
+
+void edo__schedule_parked(edo__task *t)
+{
+    if (edo__likely(!edo__is_foreign(t))) {
+        edo__schedule(t);
+        return;
+    }
+    /* The stand-in outlives its thread's waits only as long as the thread does: after the store the
+     * thread may go on and end, and the wake call gets an address at which nobody sleeps. */
+    edo__astore(&t->futex, 1u, EDO__REL);
+    edo__futex_wake(&t->futex, 1);
+}
+
+static void wait_timer_arm(edo__worker *w, wait_timer *t)
+{
+    edo__spin_lock(&w->timer_lock);
+    edo__wheel_add(&w->wheel, &t->timer, w->now);
+    edo__astore(&w->timer_next, edo__wheel_next(&w->wheel), EDO__RLX);
+    edo__spin_unlock(&w->timer_lock);
+}
+
+static void wait_timer_disarm(edo__worker *w, wait_timer *t)
+{
+    edo__spin_lock(&w->timer_lock);
+    edo__wheel_remove(&w->wheel, &t->timer);
+    edo__spin_unlock(&w->timer_lock);
+}
+
+/* Suspends unless claimed already. */
+static uint32_t task_commit(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
+{
+    uint32_t code = edo__aload(&self->word, EDO__ACQ);
+    if (code < EDO__WAKE_CANCEL) {
+        edo__astore(&self->why, (uint8_t)why, EDO__RLX);
+        self->why_obj = obj;
+        self->claimed_early = 0;
+        edo__suspend(self, EDO__ACTION_PARK);
+        code = edo__aload(&self->word, EDO__ACQ);
+        if (edo__likely(self->claimed_early == 0))
+            return code;
+    }
+    /* The waker found us before we had parked and may still be handing a value over under its lock. */
+    if (lock != NULL) {
+        edo__spin_lock(lock);
+        edo__spin_unlock(lock);
+    }
+    return code;
+}
+
+uint32_t edo__wait_commit_until(edo__task *self, uint32_t *lock, edo__why why, const void *obj,
+                                int64_t at, uint32_t code)
+{
+    bool never = (edo__aload(&self->word, EDO__RLX) & EDO__WORD_CLASS) == EDO__CANCEL_NEVER;
+    if (!never && self->scope != NULL && self->scope->edo__deadline_eff != EDO_FOREVER &&
+        self->scope->edo__deadline_eff <= at) {
+        at = self->scope->edo__deadline_eff;
+        code = EDO__WAKE_TIMEOUT;
+    }
+    if (edo__is_foreign(self)) {
+        uint32_t got = foreign_commit(self, at, code);
+        if (lock != NULL) {
+            edo__spin_lock(lock);
+            edo__spin_unlock(lock);
+        }
+        return got;
+    }
+    if (at == EDO_FOREVER)
+        return task_commit(self, lock, why, obj);
+
+    edo__worker *w = self->worker;
+    wait_timer t = { .timer = { .deadline = at, .fire = wait_timer_fire },
+                     .task = self,
+                     .code = code };
+    wait_timer_arm(w, &t);
+    uint32_t got = task_commit(self, lock, why, obj);
+    if (got != code) /* its own code: it has fired, and the wheel is done with it */
+        wait_timer_disarm(w, &t);
+    return got;
+}
+
+uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
+{
+    return edo__wait_commit_until(self, lock, why, obj, EDO_FOREVER, EDO__WAKE_TIMEOUT);
+}

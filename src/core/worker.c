@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker's loop: find a task, run it, do what it asked for when it suspended; with nothing to run,
+ * look at other workers' queues, then sleep in the I/O backend.
+ *
+ * A task is published to its wakers, or put back into a queue, only here: after it has left its stack
+ * and its registers are saved. */
+#include "core/group.h"
+#include "core/monitor.h"
+#include "core/sched.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define STEAL_MAX (EDO__QUEUE_SIZE / 2)
+#define SPIN_MIN 1000   /* nanoseconds: below this spinning is switched off ...            */
+#define SPIN_MAX 30000  /* about what waking a thread costs on a virtual machine           */
+#define SPIN_RETRY 32   /* ... and tried again every so many sleeps                        */
+#define SPIN_RELAX 32   /* pauses between looks                                            */
+
+/* What runs at the bottom of every task's stack: one task after another, as long as they end without
+ * having suspended for good. */
+void edo__stack_entry(void *stack)
+{
+    edo__stack *s = stack;
+    for (;;) {
+        edo__task *t = s->task;
+        t->code = t->fn(t->arg);
+        edo_assert((t->scope == &t->group->edo__scope) && "a task ended with a scope still open");
+        if (t->locals != NULL)
+            edo__locals_end(t);
+        if ((t->flags & EDO__TF_HEAP_ARG) != 0)
+            free(t->arg);
+        t->worker->action = EDO__ACTION_END;
+        edo__context_suspend(&s->ctx);
+    }
+}
+
+static edo__stack *stack_get(edo__worker *w, unsigned cls)
+{
+    if (edo__likely(w->stack_count[cls] > 0))
+        return w->stacks[cls][--w->stack_count[cls]];
+    return edo__stack_acquire(w->rt->stacks, cls);
+}
+
+static void stack_put(edo__worker *w, edo__stack *s)
+{
+    s->task = NULL;
+    s->started = 1;
+    if (edo__likely(w->stack_count[s->cls] < EDO__STACK_CACHE))
+        w->stacks[s->cls][w->stack_count[s->cls]++] = s;
+    else
+        edo__stack_release(w->rt->stacks, s);
+}
+
+/* No stack can be had: the task's start is put off until others have given theirs back. */
+static void delay_start(edo__worker *w, edo__task *t)
+{
+    bool alone = edo__queue_len(&w->queue) == 0;
+    edo__inject_push(&w->rt->inject, t, t, 1);
+    if (alone)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+static void after_park(edo__task *t)
+{
+    uint32_t was = edo__aload(&t->word, EDO__ACQ);
+    uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
+    /* release: registers are saved; pairs with the claim */
+    if (edo__likely(was < EDO__WAKE_CANCEL &&
+                    edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ)))
+        return; /* t is its waker's from here on */
+    t->claimed_early = 1;
+    edo__schedule(t);
+}
+
+static void after_yield(edo__worker *w, edo__task *t)
+{
+#ifdef EDO_FORCE_MIGRATE
+    (void)w;
+    edo__schedule(t);
+#else
+    if (t->pins != 0)
+        edo__schedule(t);
+    else
+        edo__queue_local(w, t);
+#endif
+}
+
+static void after_end(edo__worker *w, edo__task *t)
+{
+    edo__stack *s = t->stack;
+    t->stack = NULL;
+    stack_put(w, s);
+    edo__group_ended(t, w);
+}
+
+static void run_task(edo__worker *w, edo__task *t)
+{
+    if (t->stack == NULL) {
+        edo__stack *s = stack_get(w, t->stack_class);
+        if (edo__unlikely(s == NULL)) {
+            delay_start(w, t);
+            return;
+        }
+        s->task = t;
+        t->stack = s;
+    }
+    t->worker = w;
+    t->budget = EDO__BUDGET;
+    edo__astore(&t->state, EDO__TASK_RUNNING, EDO__RLX);
+    edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
+    edo__astore(&w->tick, w->tick + 1, EDO__REL);
+    edo__count(&w->polls);
+    edo__set_self(t);
+    edo__context_resume(&t->stack->ctx);
+    edo__set_self(NULL);
+    edo__astore(&w->current, NULL, EDO__RLX);
+    switch (w->action) {
+    case EDO__ACTION_PARK:
+        after_park(t);
+        break;
+    case EDO__ACTION_YIELD:
+        after_yield(w, t);
+        break;
+    case EDO__ACTION_END:
+        after_end(w, t);
+        break;
+    case EDO__ACTION_NONE:
+        edo_assert(!"a task suspended without saying why");
+    }
+}
+
+size_t edo__worker_expire(edo__worker *w, int64_t now)
+{
+    if (now < edo__aload(&w->timer_next, EDO__RLX))
+        return 0;
+    edo__spin_lock(&w->timer_lock);
+    size_t n = edo__wheel_expire(&w->wheel, now);
+    edo__astore(&w->timer_next, edo__wheel_next(&w->wheel), EDO__RLX);
+    edo__spin_unlock(&w->timer_lock);
+    edo__aadd(&w->counters.timers_fired, n, EDO__RLX); /* others may do this for w */
+    return n;
+}
+
+/* A look at the clock, the timers and I/O, without waiting. */
+static void tend(edo__worker *w)
+{
+    w->since_poll = 0;
+    w->now = edo__clock_now(w->rt);
+    edo__worker_expire(w, w->now);
+    if (w->rt->backend->pending(w))
+        (void)w->rt->backend->poll(w, 0);
+}
+
+static edo__task *take_mail(edo__worker *w)
+{
+    if (edo__likely(edo__aload(&w->mail_len, EDO__ACQ) == 0))
+        return NULL;
+    edo__spin_lock(&w->mail_lock);
+    edo__task *t = w->mail_head;
+    if (t != NULL) {
+        w->mail_head = t->next;
+        if (w->mail_head == NULL)
+            w->mail_tail = NULL;
+        edo__astore(&w->mail_len, w->mail_len - 1, EDO__REL);
+    }
+    edo__spin_unlock(&w->mail_lock);
+    return t;
+}
+
+/* The first of a share of the inject queue; the rest goes to the ring. */
+static edo__task *take_injected(edo__worker *w, uint32_t max)
+{
+    uint32_t n;
+    edo__task *t = edo__inject_pop(&w->rt->inject, max, &n);
+    if (t == NULL)
+        return NULL;
+    for (edo__task *rest = t->next; rest != NULL;) {
+        edo__task *next = rest->next;
+        edo__queue_local(w, rest);
+        rest = next;
+    }
+    return t;
+}
+
+static edo__task *take_lifo(edo__worker *w)
+{
+    if (edo__aload(&w->lifo, EDO__RLX) == NULL)
+        return NULL;
+    edo__task *t = edo__axchg(&w->lifo, NULL, EDO__AR); /* pairs with schedule_here() */
+    if (t == NULL || ++w->lifo_used <= EDO__LIFO_MAX)
+        return t;
+    /* Two tasks waking each other would keep the rest waiting for ever. */
+    w->lifo_used = 0;
+    if (edo__queue_len(&w->queue) == 0)
+        return t;
+    edo__queue_local(w, t);
+    return NULL;
+}
+
+static edo__task *take_local(edo__worker *w)
+{
+    edo__task *t = take_mail(w);
+    if (edo__unlikely(t != NULL))
+        return t;
+    if (edo__unlikely(++w->since_inject >= EDO__INJECT_EVERY)) {
+        w->since_inject = 0;
+        t = take_injected(w, 1);
+        if (t != NULL)
+            return t;
+    }
+    if (edo__unlikely(++w->since_poll >= EDO__POLL_EVERY))
+        tend(w);
+    t = take_lifo(w);
+    if (t != NULL)
+        return t;
+    w->lifo_used = 0;
+    return edo__queue_take(&w->queue);
+}
+
+static uint64_t next_random(edo__worker *w)
+{
+    /* xorshift64 (Marsaglia, 2003) */
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random;
+}
+
+static edo__task *steal(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    edo__task *loot[STEAL_MAX];
+    uint32_t start = (uint32_t)(next_random(w) % rt->n_workers);
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        edo__worker *victim = &rt->workers[(start + i) % rt->n_workers];
+        if (victim == w)
+            continue;
+        uint32_t n = edo__queue_grab(&victim->queue, loot, STEAL_MAX);
+        if (n == 0)
+            continue;
+        for (uint32_t k = 1; k < n; k++)
+            edo__queue_local(w, loot[k]);
+        edo__count(&w->counters.steals);
+        edo__astore(&w->counters.stolen, w->counters.stolen + n, EDO__RLX);
+        return loot[0];
+    }
+    return NULL;
+}
+
+/* Work of others: the inject queue, then their rings. */
+static edo__task *search(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    uint32_t share = edo__aload(&rt->inject.len, EDO__RLX) / rt->n_workers + 1;
+    edo__task *t = take_injected(w, share < STEAL_MAX ? share : STEAL_MAX);
+    if (t != NULL || rt->n_workers == 1)
+        return t;
+    if (!w->searching)
+        w->searching = edo__idle_search(&rt->idle);
+    return w->searching ? steal(w) : NULL;
+}
+
+/* Whether anything has turned up that this worker could do. */
+static bool anything(edo__worker *w)
+{
+    return edo__aload(&w->mail_len, EDO__RLX) != 0 || edo__aload(&w->lifo, EDO__RLX) != NULL ||
+           edo__aload(&w->parker.state, EDO__RLX) == EDO__PARKER_NOTIFIED ||
+           edo__work_visible(w->rt);
+}
+
+/* Waking a sleeping thread costs as much as hundreds of task switches, so look around a little longer
+ * first, as long as that has paid lately. True: there may be something. */
+static bool spin(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    if (w->spin_limit < SPIN_MIN && next_random(w) % SPIN_RETRY != 0)
+        return false;
+    if (rt->n_workers > 1 && !w->searching)
+        return false;
+    int64_t limit = w->spin_limit < SPIN_MIN ? SPIN_MIN : w->spin_limit;
+    int64_t until = edo__clock_real() + limit;
+    do {
+        for (int i = 0; i < SPIN_RELAX; i++)
+            edo__cpu_relax();
+        if (anything(w)) {
+            w->spin_limit = limit * 2 < SPIN_MAX ? limit * 2 : SPIN_MAX;
+            return true;
+        }
+        if (rt->backend->pending(w) && rt->backend->poll(w, 0) > 0)
+            return true;
+    } while (edo__clock_real() < until);
+    w->spin_limit = limit / 2;
+    return false;
+}
+
+static void sleep_until_woken(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    int64_t timeout = EDO_FOREVER;
+    int64_t next = edo__aload(&w->timer_next, EDO__RLX);
+    bool paused = edo__aload(&rt->clock_paused, EDO__ACQ) != 0;
+    if (next != EDO_FOREVER && !paused) {
+        timeout = next - edo__clock_now(rt);
+        if (timeout < 0)
+            timeout = 0;
+    }
+    if (edo__parker_prepare(&w->parker)) {
+        edo__count(&w->counters.parks);
+        (void)rt->backend->poll(w, timeout);
+    }
+    edo__parker_done(&w->parker);
+}
+
+static void park(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    bool look_again = edo__idle_sleep(&rt->idle, w->index, w->searching);
+    w->searching = false;
+    if (look_again && edo__work_visible(rt))
+        edo__wake_one(rt);
+    bool jumped = edo__unlikely(edo__aload(&rt->clock_paused, EDO__ACQ) != 0) && edo__clock_jump(rt);
+    if (!jumped)
+        sleep_until_woken(w);
+    w->searching = edo__idle_leave(&rt->idle, w->index);
+    edo__monitor_kick(rt);
+    w->now = edo__clock_now(rt);
+    edo__worker_expire(w, w->now);
+    w->since_poll = 0;
+}
+
+/* w has found work: if it was the last one searching, another takes over. */
+static void search_pays(edo__worker *w)
+{
+    w->searching = false;
+    if (edo__idle_search_end(&w->rt->idle))
+        edo__wake_one(w->rt);
+}
+
+/* The next task to run; sleeps until there is one. NULL: the runtime stops. */
+static edo__task *next_task(edo__worker *w)
+{
+    for (;;) {
+        edo__task *t = take_local(w);
+        if (edo__unlikely(t == NULL)) {
+            if (edo__aload(&w->rt->shutdown, EDO__ACQ) == 2)
+                return NULL;
+            tend(w);
+            t = take_local(w);
+        }
+        if (t == NULL)
+            t = search(w);
+        if (edo__likely(t != NULL)) {
+            if (edo__unlikely(w->searching))
+                search_pays(w);
+            return t;
+        }
+        if (!spin(w))
+            park(w);
+    }
+}
+
+void edo__worker_run(edo__worker *w)
+{
+    edo__set_current_worker(w);
+    edo__overflow_thread_enter();
+    w->now = edo__clock_now(w->rt);
+    edo__task *t;
+    while ((t = next_task(w)) != NULL)
+        run_task(w, t);
+    if (w->searching)
+        (void)edo__idle_search_end(&w->rt->idle);
+    edo__overflow_thread_leave();
+    edo__set_current_worker(NULL);
+}
+
+int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index)
+{
+    memset(w, 0, sizeof *w);
+    w->rt = rt;
+    w->index = index;
+    w->spin_limit = SPIN_MAX;
+    w->random = rt->config.seed * 0x9E3779B97F4A7C15u + index + 1;
+    if (w->random == 0)
+        w->random = 1;
+    edo__wheel_init(&w->wheel, edo__clock_now(rt));
+    w->timer_next = EDO_FOREVER;
+    int rc = rt->backend->worker_open(w);
+    if (rc < 0)
+        edo__wheel_deinit(&w->wheel);
+    return rc;
+}
+
+void edo__worker_deinit(edo__worker *w)
+{
+    for (unsigned cls = 0; cls < EDO__STACK_CLASSES; cls++) {
+        while (w->stack_count[cls] > 0)
+            edo__stack_release(w->rt->stacks, w->stacks[cls][--w->stack_count[cls]]);
+    }
+    w->rt->backend->worker_close(w);
+    edo__wheel_deinit(&w->wheel);
+}
