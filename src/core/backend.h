@@ -47,8 +47,8 @@ typedef struct edo__backend {
     int (*poll)(struct edo__worker *w, int64_t timeout);
     /* Whether poll(w, 0) could find anything: false spares the system call. */
     bool (*pending)(struct edo__worker *w);
-    /* Harvests for a worker that is held by a task; never waits; on another worker's thread. */
-    int (*poll_for)(struct edo__worker *stuck, struct edo__worker *self);
+    /* Harvests for a worker that is held by a task; never waits; on the monitor's thread. */
+    int (*poll_for)(struct edo__worker *stuck);
     /* Makes a poll() that waits, or the next one, return at once. */
     void (*wake)(struct edo__worker *w);
 
@@ -73,7 +73,5 @@ extern const edo__backend edo__backend_epoll;
 /* The one of the calling task's runtime; for foreign threads the epoll one, whose operations then use
  * poll(2) and block the thread. */
 const edo__backend *edo__backend_of(const struct edo__task *self);
-
-/* Name to address, on the blocking pool (dns class): up to max addresses. Negative: EDO_EHOST etc. */
 
 #endif

@@ -214,13 +214,15 @@ int edo_group_next(edo_group *g, edo_result *out)
     }
 }
 
-void edo__group_drop_results(edo_group *g)
+/* A million results take a while: others get their turn in between. */
+static void drop_results(edo_group *g, edo__task *self)
 {
     drop_taken(g);
     for (edo__task *t = g->edo__done; t != NULL;) {
         edo__task *next = t->sib_next;
         edo__task_unref(t);
         t = next;
+        edo__coop(self);
     }
     g->edo__done = NULL;
     g->edo__done_last = NULL;
@@ -239,7 +241,7 @@ int edo_group_close(edo_group *g)
     }
     int code = g->edo__code;
     edo__spin_unlock(&g->edo__lock);
-    edo__group_drop_results(g);
+    drop_results(g, self);
     edo__scope_leave(self, &g->edo__scope);
     return code;
 }

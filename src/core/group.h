@@ -36,7 +36,4 @@ void edo__group_ended(edo__task *t, struct edo__worker *w);
 /* Gives a reference back; the last one frees the slot. */
 void edo__task_unref(edo__task *t);
 
-/* Closes the runtime's own group: its children have ended. */
-void edo__group_drop_results(edo_group *g);
-
 #endif

@@ -213,7 +213,7 @@ static void relieve(edo__worker *w)
         edo__wake_one(rt);
     if (edo__aload(&rt->clock_paused, EDO__ACQ) == 0)
         (void)edo__worker_expire(w, edo__clock_now(rt));
-    (void)rt->backend->poll_for(w, NULL);
+    (void)rt->backend->poll_for(w);
 }
 
 /* One look at one worker; true while it is held. */

@@ -174,7 +174,8 @@ static inline void disarm(edo__wheel *w, edo__timer *t)
     else
         take_out(w, t);
     t->armed = false;
-    w->count--;
+    if (--w->count == 0)
+        w->next = NEVER;
 }
 
 bool edo__wheel_remove(edo__wheel *w, edo__timer *t)
@@ -182,8 +183,6 @@ bool edo__wheel_remove(edo__wheel *w, edo__timer *t)
     if (!t->armed)
         return false;
     disarm(w, t);
-    if (w->count == 0)
-        w->next = NEVER;
     return true;
 }
 
@@ -246,7 +245,8 @@ static int64_t compute_next(const edo__wheel *w)
         return w->now;
     if (!first_slot(w, &p))
         return next;
-    edo__timer *t = earliest_of_few(&w->slots[p.level][p.slot]);
+    /* On the top level what looks first may be from beyond the ring, and a later slot come before it. */
+    edo__timer *t = p.level < TOP ? earliest_of_few(&w->slots[p.level][p.slot]) : NULL;
     int64_t wheel = t != NULL ? t->deadline : tick_start(p.start);
     return wheel < next ? wheel : next;
 }
@@ -290,7 +290,7 @@ static size_t fire_ticks(edo__wheel *w, int64_t now, int64_t tick)
         bool slot = first_slot(w, &p) && p.start <= tick;
         if (slot && tick_start(p.start) < soonest) {
             fired += enter_slot(w, &p);
-        } else if (soonest <= now) {
+        } else if (w->heap_len > 0 && soonest <= now) {
             fire(w, w->heap[0].timer);
             fired++;
         } else {

@@ -63,7 +63,7 @@ int64_t edo__wheel_next(const edo__wheel *w);
 /* Fires everything due at now, in order of deadline as far as the tick tells. Returns how many. A
  * callback must not call it. */
 size_t edo__wheel_expire(edo__wheel *w, int64_t now);
-bool edo__wheel_validate(const edo__wheel *w); /* tests: every invariant */
+bool edo__wheel_validate(const edo__wheel *w); /* tests: every invariant; not during an expire */
 
 /* How the heap gets its memory: realloc(), replaced by tests. */
 extern void *(*edo__wheel_realloc)(void *p, size_t size);

@@ -25,8 +25,8 @@ static int64_t tick_of(int64_t deadline)
     return deadline / EDO__TICK_NS + (deadline % EDO__TICK_NS != 0);
 }
 
-/* The slot lies ahead of the present one, and each of its timers in it; or, in the last slot of the
- * top level's turn, later. */
+/* The slot lies ahead of the present one, and each of its timers in it; on the top level a timer may
+ * be later than its slot. */
 static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
 {
     unsigned shift = level * SLOT_BITS;
@@ -38,7 +38,7 @@ static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
     for (const edo__timer_link *l = head->next; l != head; l = l->next) {
         const edo__timer *t = (const edo__timer *)l;
         int64_t at = tick_of(t->deadline) >> shift;
-        bool beyond = level == TOP && ahead == EDO__WHEEL_SLOTS - 1 && at > current + ahead;
+        bool beyond = level == TOP && at > current + ahead;
         if (t->deadline <= w->now || (at != current + ahead && !beyond))
             return false;
     }
@@ -58,13 +58,16 @@ static bool check_level(const edo__wheel *w, unsigned level, size_t *n)
     return true;
 }
 
-/* No armed timer may be due before `next` allows, which is its deadline rounded up to the tick. */
+/* `next` is not later than the end of any timer's tick. */
 static bool check_next(const edo__wheel *w, const edo__timer_link *head)
 {
     for (const edo__timer_link *l = head->next; l != head; l = l->next) {
-        const edo__timer *t = (const edo__timer *)l;
-        if (t->deadline <= w->now ? w->next > w->now
-                                  : (w->next - 1) / EDO__TICK_NS + 1 > tick_of(t->deadline))
+        int64_t deadline = ((const edo__timer *)l)->deadline, end = INT64_MAX;
+        if (deadline <= w->now)
+            end = w->now;
+        else if (tick_of(deadline) <= INT64_MAX / EDO__TICK_NS)
+            end = tick_of(deadline) * EDO__TICK_NS;
+        if (w->next > end)
             return false;
     }
     return true;

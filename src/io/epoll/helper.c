@@ -17,7 +17,7 @@ static void *helper_main(void *arg)
 {
     edo__epoll *io = arg;
     for (;;)
-        (void)edo__epoll_harvest(io, io, EDO_FOREVER);
+        (void)edo__epoll_harvest(io, io->batch, EDO_FOREVER);
     return NULL;
 }
 
