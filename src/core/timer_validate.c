@@ -39,7 +39,7 @@ static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
         const edo__timer *t = (const edo__timer *)l;
         int64_t at = tick_of(t->deadline) >> shift;
         bool beyond = level == TOP && at > current + ahead;
-        if (t->deadline <= w->now || (at != current + ahead && !beyond))
+        if (at != current + ahead && !beyond)
             return false;
     }
     return true;
@@ -62,12 +62,8 @@ static bool check_level(const edo__wheel *w, unsigned level, size_t *n)
 static bool check_next(const edo__wheel *w, const edo__timer_link *head)
 {
     for (const edo__timer_link *l = head->next; l != head; l = l->next) {
-        int64_t deadline = ((const edo__timer *)l)->deadline, end = INT64_MAX;
-        if (deadline <= w->now)
-            end = w->now;
-        else if (tick_of(deadline) <= INT64_MAX / EDO__TICK_NS)
-            end = tick_of(deadline) * EDO__TICK_NS;
-        if (w->next > end)
+        int64_t tick = tick_of(((const edo__timer *)l)->deadline);
+        if (tick <= INT64_MAX / EDO__TICK_NS && w->next > tick * EDO__TICK_NS)
             return false;
     }
     return true;
@@ -77,7 +73,9 @@ static bool check_all_next(const edo__wheel *w)
 {
     if (w->count == 0)
         return w->next == INT64_MAX;
-    if (edo__timer_heap_deadline(w) < w->next || !check_next(w, &w->due))
+    if (edo__timer_heap_deadline(w) < w->next)
+        return false;
+    if (w->due.next != &w->due && w->next > w->now && !check_next(w, &w->due))
         return false;
     for (unsigned level = 0; level < EDO__WHEEL_LEVELS; level++)
         for (unsigned slot = 0; slot < EDO__WHEEL_SLOTS; slot++)
