@@ -41,7 +41,7 @@ static int64_t random_deadline(void)
 {
     static const int64_t spans[] = { 100, MS, 10 * MS, 64 * MS, 1000 * MS, 4096 * MS, 300000 * MS,
                                      YEAR / 100, YEAR, 5 * YEAR, 150 * YEAR };
-    switch (rnd(20)) {
+    switch (now < INT64_MAX - YEAR ? rnd(20) : 1) {
     case 0: return now - (int64_t)rnd(1000 * MS); /* the past, the present */
     case 1: return INT64_MAX - 1 - (int64_t)rnd(2);
     case 2: return now;
