@@ -20,6 +20,7 @@ set(CMAKE_C_FLAGS_RELEASE "-O2 -g" CACHE STRING "" FORCE)
 set(CMAKE_C_FLAGS_DEBUG "-O0 -g" CACHE STRING "" FORCE)
 
 add_library(edo_flags INTERFACE)
+target_compile_definitions(edo_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE=>)
 target_compile_options(edo_flags INTERFACE
     -fno-semantic-interposition
     "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/="
@@ -36,9 +37,14 @@ if(EDO_SANITIZE)
         # gcc only notes that it cannot model fences; the fences here have atomics on both sides.
         target_compile_options(edo_flags INTERFACE -Wno-tsan)
     endif()
-else()
-    # Red zones of sanitizers make frames larger than they are.
-    target_compile_options(edo_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wframe-larger-than=4096>)
+endif()
+
+# For what runs on task stacks. Red zones of sanitizers make frames larger than they are, and the checks
+# of tests add up.
+add_library(edo_frame_limit INTERFACE)
+if(NOT EDO_SANITIZE)
+    target_compile_options(edo_frame_limit INTERFACE
+        $<$<COMPILE_LANGUAGE:C>:-Wframe-larger-than=4096>)
 endif()
 
 foreach(name UCONTEXT FORCE_MIGRATE DEBUG)

@@ -24,7 +24,8 @@ function(edo_library name)
         PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
                "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
         PRIVATE "${PROJECT_SOURCE_DIR}/src")
-    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:edo_flags>)
+    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:edo_flags>
+        $<BUILD_INTERFACE:edo_frame_limit>)
     set_property(GLOBAL APPEND PROPERTY EDO_LIBRARIES ${name})
 endfunction()
 
