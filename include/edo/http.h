@@ -31,34 +31,34 @@ typedef struct edo_http_client edo_http_client;
 
 /* Zero means the default everywhere; a NULL pointer means all defaults. Strings are copied. */
 typedef struct edo_http_client_options {
-    unsigned in_flight_max;  /* requests at a time, the others wait in turn; 0: 64            */
-    unsigned per_host_max;   /* connections to one host; 0: as many as in_flight_max          */
-    const char *user_agent;  /* NULL: "edo/VERSION"; "": none                                 */
-    const char *ca_file;     /* PEM file of trusted roots; NULL: SSL_CERT_FILE, else system's */
-    const char *cert_file;   /* PEM file of the client's certificate chain; NULL: none        */
-    const char *key_file;    /* PEM file of its key; NULL: it is in cert_file                 */
-    const char *proxy;       /* URL; NULL: from http_proxy, https_proxy, no_proxy; "": none   */
-    const char *const *headers; /* "Name: value", sent with every request unless the request
-                                   names the same header                                      */
+    unsigned in_flight_max; /* requests at a time, the others wait in turn; 0: 64 */
+    unsigned per_host_max;  /* connections to one host; 0: as many as in_flight_max */
+    const char *user_agent; /* NULL: "edo/VERSION"; "": none */
+    const char *ca_file;    /* PEM, trusted roots; NULL: $SSL_CERT_FILE, else the system's */
+    const char *cert_file;  /* PEM, the client's certificate chain; NULL: none */
+    const char *key_file;   /* PEM, its key; NULL: it is in cert_file */
+    const char *proxy;      /* URL; NULL: from http_proxy, https_proxy, no_proxy; "": none */
+    /* "Name: value", sent with every request unless the request names the same header. */
+    const char *const *headers;
     size_t n_headers;
-    bool http1_only;         /* do not offer HTTP/2 (it is offered over TLS)                  */
-    bool tls_no_verify;      /* accept any certificate of any host                            */
+    bool http1_only;    /* do not offer HTTP/2 (it is offered over TLS) */
+    bool tls_no_verify; /* accept any certificate of any host */
 } edo_http_client_options;
 
 /* A request. Zero means the default everywhere. All it points to stays the caller's and is not
  * changed; it has to stay until the call returns. */
 typedef struct edo_http_request {
-    const char *method;         /* NULL: "GET", or "POST" with a body                         */
-    const char *url;            /* http:// or https://                                        */
-    const char *const *headers; /* "Name: value"; "Name:" leaves out one of the defaults      */
+    const char *method;         /* NULL: "GET", or "POST" with a body */
+    const char *url;            /* http:// or https:// */
+    const char *const *headers; /* "Name: value"; "Name:" leaves out one of the defaults */
     size_t n_headers;
     const void *body;
     size_t body_len;
-    size_t max_body;    /* bytes of the decoded body of the answer; 0: 64 MiB; SIZE_MAX: any  */
-    int max_redirects;  /* 0: 10; -1: do not follow, a 3xx is the answer                      */
-    int retries;        /* tries after the first; 0: 2; -1: none                              */
-    bool retry_unsafe;  /* also retry methods that are not idempotent (POST, PATCH)           */
-    bool fail_on_status; /* a status of 400 or more is a failure: EDO_EHTTPSTATUS             */
+    size_t max_body;     /* bytes of the decoded body of the answer; 0: 64 MiB; SIZE_MAX: any */
+    int max_redirects;   /* 0: 10; -1: do not follow, a 3xx is the answer */
+    int retries;         /* tries after the first; 0: 2; -1: none */
+    bool retry_unsafe;   /* also retry methods that are not idempotent (POST, PATCH) */
+    bool fail_on_status; /* a status of 400 or more is a failure: EDO_EHTTPSTATUS */
 
     /* With on_data the body of a 2xx answer is not collected but handed over in pieces, as it comes, on
      * the task that made the request. It may suspend: while it does, the server is held back. A
@@ -70,10 +70,10 @@ typedef struct edo_http_request {
 
 /* What went wrong, in words. */
 typedef struct edo_http_error {
-    int code;        /* what the call returned; 0: nothing                                    */
-    int status;      /* of the last answer; 0: there was none                                 */
-    const char *url; /* the one that failed, after redirects; freed with the response         */
-    char text[256];  /* libcurl's own words, or the status and its reason phrase              */
+    int code;        /* what the call returned; 0: nothing */
+    int status;      /* of the last answer; 0: there was none */
+    const char *url; /* the one that failed, after redirects; freed with the response */
+    char text[256];  /* libcurl's own words, or the status and its reason phrase */
 } edo_http_error;
 
 /* Nanoseconds from the start of the last try to the end of each phase; 0: it did not take place. */
@@ -83,19 +83,19 @@ typedef struct edo_http_timings {
     int64_t tls_done;
     int64_t first_byte;
     int64_t total;
-    int64_t waited; /* for a free slot (in_flight_max), all tries; not part of the others     */
+    int64_t waited; /* for a free slot (in_flight_max), all tries; not part of the others */
 } edo_http_timings;
 
 /* The answer. After a failure, too, it holds what there is: status, headers, error. */
 typedef struct edo_http_response {
-    int status;   /* 200; 0: none came                                                        */
-    int version;  /* 10, 11, 20: HTTP/1.0, 1.1, 2; 0: none came                               */
-    char *body;   /* NUL-terminated behind len; NULL: none. May be taken over (free()) by
-                     setting it to NULL                                                       */
-    size_t len;   /* bytes of body; with on_data: bytes handed over                           */
-    const char *url;   /* the effective one, after redirects; NULL: none                      */
-    unsigned attempts; /* tries made                                                          */
-    bool reused;       /* came over a connection that was open already                        */
+    int status;  /* 200; 0: none came */
+    int version; /* 10, 11, 20: HTTP/1.0, 1.1, 2; 0: none came */
+    /* NUL-terminated behind len; NULL: none. To take it over, set it to NULL; then free() it. */
+    char *body;
+    size_t len;        /* bytes of body; with on_data: bytes handed over */
+    const char *url;   /* the effective one, after redirects; NULL: none */
+    unsigned attempts; /* tries made */
+    bool reused;       /* came over a connection that was open already */
     edo_http_timings timings;
     edo_http_error error;
     char *edo__headers; /* "name\0value\0" of each, in order */

@@ -50,57 +50,55 @@ struct buffer {
  * only grow; the byte of position p is data[p % HTTP_RING]. */
 struct ring {
     char *data;
-    _Atomic size_t head; /* written by the driver; release, pairs with the acquire in ring_take() */
-    _Atomic size_t tail; /* written by the requester; seq_cst, see ring_put()                     */
-    atomic_bool paused;  /* the driver found it full: seq_cst, see ring_put()                     */
+    _Atomic size_t head; /* the driver's; release, pairs with the acquire in http__ring_take() */
+    _Atomic size_t tail; /* the requester's; seq_cst, see ring_put() */
+    atomic_bool paused;  /* the driver found it full; seq_cst, see ring_put() */
 };
 
 struct transfer {
-    atomic_uint refs; /* requester, driver while active, inbox while queued; the last frees */
-    atomic_uint want; /* bits above; acq_rel: fetch_or in transfer_post(), exchange in the
-                                   driver                                                             */
+    /* Requester, driver while active, inbox while queued; the last one frees. */
+    atomic_uint refs;
+    atomic_uint want; /* bits above; fetch_or in http__transfer_post(), exchange in the driver */
     struct transfer *inbox_next;
     edo_http_client *client;
-    const edo_http_request
-        *request; /* in the requester's frame: not to be read once done            */
+    const edo_http_request *request; /* the requester's: not to be read by the driver once done */
 
     /* The driver's. */
-    struct transfer *prev,
-        *next;  /* in client->active from start to finish                           */
-    CURL *easy; /* not NULL exactly then                                            */
+    struct transfer *next; /* in client->active from start to finish */
+    struct transfer *prev;
+    CURL *easy; /* not NULL exactly then */
     struct curl_slist *headers;
-    bool streaming; /* the status is 2xx and there is an on_data                        */
+    bool streaming; /* the status is 2xx and there is an on_data */
     bool body_begun;
-    int verdict; /* a callback's own reason to stop; 0: none                         */
+    int verdict; /* a callback's own reason to stop; 0: none */
     char curl_text[CURL_ERROR_SIZE];
 
     /* Written by the driver, read by the requester once done is true. */
     struct buffer body;
-    struct buffer
-        header_block; /* "name\0value\0"                                                  */
-    char reason[64];  /* reason phrase of the status line                                 */
+    struct buffer header_block; /* "name\0value\0" of each */
+    char reason[64];            /* reason phrase of the status line */
     int code;
     CURLcode curl_code;
     int status;
     int version;
     bool reused;
-    char *url; /* effective; NULL: none                                            */
+    char *url; /* effective; NULL: none */
     edo_http_timings timings;
-    size_t received; /* bytes of the decoded body                                        */
+    size_t received; /* bytes of the decoded body */
 
     struct ring ring;
-    edo_notify signal; /* to the requester: data in the ring, or done                      */
-    atomic_bool done;  /* release by the driver, pairs with the acquire in fetch.c         */
+    edo_notify signal; /* to the requester: data in the ring, or done */
+    atomic_bool done;  /* release by the driver, pairs with the acquire in fetch.c */
 };
 
 struct settings {
     unsigned in_flight_max;
     unsigned per_host_max;
-    char *user_agent; /* NULL: none                      */
-    char *ca_file;    /* NULL: libcurl's built-in        */
+    char *user_agent; /* NULL: none */
+    char *ca_file;    /* NULL: libcurl's built-in */
     char *cert_file;
     char *key_file;
-    char *proxy; /* NULL: from the environment      */
+    char *proxy; /* NULL: from the environment */
     char **headers;
     size_t n_headers;
     bool http1_only;
@@ -108,30 +106,25 @@ struct settings {
 };
 
 struct edo_http_client {
-    atomic_uint
-        refs; /* the user's, the keeper's, one per fetch under way                            */
-    struct settings
-        settings; /* constant after create                                                */
+    atomic_uint refs;         /* the user's, the keeper's, one per transfer and fetch */
+    struct settings settings; /* constant after create */
     edo_sem slots;
-    _Atomic(struct transfer *)
-        inbox;       /* newest first; &http__closed once nobody will look any more   */
-    edo_notify wake; /* to the driver: inbox or closing                                          */
-    atomic_bool
-        closing; /* release in client_close(), pairs with the acquire in the driver          */
-    edo_event
-        stopped;    /* the driver has ended                                                     */
-    edo_event gone; /* the keeper touches nothing but its reference any more                    */
-    _Atomic uint64_t
-        jitter; /* state of a generator; relaxed: any value will do                      */
+    /* Newest first; &http__closed once nobody will look any more. */
+    _Atomic(struct transfer *) inbox;
+    edo_notify wake;         /* to the driver: inbox or closing */
+    atomic_bool closing;     /* release in client_close(), pairs with the acquire in the driver */
+    edo_event stopped;       /* the driver has ended */
+    edo_event gone;          /* the keeper touches nothing but its reference any more */
+    _Atomic uint64_t jitter; /* state of a generator; relaxed: any value will do */
 
     /* The driver's. */
     CURLM *multi;
-    CURLSH *share; /* TLS sessions, so that a second connection resumes the first one's        */
-    int sockets;   /* see sockets.c                                                            */
+    CURLSH *share; /* TLS sessions, so that a second connection resumes the first one's */
+    int sockets;   /* see sockets.c */
     struct transfer *active;
-    int end_code;  /* what later requests end with; written before the inbox is closed         */
-    bool tls_cold; /* a first TLS handshake is going on: roots are being loaded                */
-    bool tls_warm; /* one has succeeded                                                        */
+    int end_code;  /* what later requests end with; written before the inbox is closed */
+    bool tls_cold; /* a first TLS handshake is going on: roots are being loaded */
+    bool tls_warm; /* one has succeeded */
 };
 
 extern struct transfer http__closed;
