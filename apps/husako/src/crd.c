@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See crd.h. */
-#define _GNU_SOURCE
 #include "crd.h"
 
 #include "yamljson.h"

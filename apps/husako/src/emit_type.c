@@ -4,7 +4,6 @@
  *
  * Arrays and maps nest, so a type is written with a stack of closing pieces instead of recursion.
  */
-#define _GNU_SOURCE
 #include "emit.h"
 
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading, listing, hashing, removing; see files.h. */
-#define _GNU_SOURCE
 #include "files.h"
 
 #include <dirent.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See jsonc.h. */
-#define _GNU_SOURCE
 #include "jsonc.h"
 
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Allocation, arena, buffer; see mem.h. */
-#define _GNU_SOURCE
 #include "mem.h"
 
 #include <stdio.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing whole or not at all; see files.h. */
-#define _GNU_SOURCE
 #include "files.h"
 
 #include <errno.h>
