@@ -118,13 +118,13 @@ static ssize_t write_quietly(int fd, const struct iovec *iov, int n)
     pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
     ssize_t r = writev(fd, iov, n);
     int error = errno;
-    if (sigismember(&before, SIGPIPE) == 0) {
+    if (r < 0 && error == EPIPE) {
         const struct timespec at_once = { 0, 0 };
-        if (r < 0 && error == EPIPE)
-            while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
-                continue;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
+            continue;
     }
+    if (sigismember(&before, SIGPIPE) == 0) /* workers with threads of their own block it anyway */
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return r;
 }
