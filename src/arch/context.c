@@ -47,7 +47,7 @@ static void hooked_entry(void *arg)
     __builtin_trap();
 }
 
-void edo__context_resume(edo__context *c)
+void edo__context_resume_with(edo__context *c, uint64_t words)
 {
 #if EDO__TSAN
     c->resumer_fiber = __tsan_get_current_fiber();
@@ -56,7 +56,7 @@ void edo__context_resume(edo__context *c)
 #if EDO__ASAN
     __sanitizer_start_switch_fiber(&c->resumer_fake, c->lo, c->size);
 #endif
-    edo__switch(&c->resumer_sp, c->sp);
+    edo__switch_resume(&c->resumer_sp, c->sp, words);
 #if EDO__ASAN
     __sanitizer_finish_switch_fiber(c->resumer_fake, NULL, NULL);
 #endif
@@ -70,13 +70,13 @@ void edo__context_suspend(edo__context *c)
 #if EDO__ASAN
     __sanitizer_start_switch_fiber(&c->fake, c->resumer_lo, c->resumer_size);
 #endif
-    edo__switch(&c->sp, c->resumer_sp);
+    edo__switch_suspend(&c->sp, c->resumer_sp);
 #if EDO__ASAN
     __sanitizer_finish_switch_fiber(c->fake, &c->resumer_lo, &c->resumer_size);
     if (c->dying) {
         /* NULL: this stack is left for good, its fake stack can go. */
         __sanitizer_start_switch_fiber(NULL, c->resumer_lo, c->resumer_size);
-        edo__switch(&c->sp, c->resumer_sp);
+        edo__switch_suspend(&c->sp, c->resumer_sp);
         __builtin_trap();
     }
 #endif

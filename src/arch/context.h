@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define EDO__ASAN 1
@@ -83,26 +84,64 @@ void edo__context_fini(edo__context *c);
 bool edo__context_fini_needed(void);
 
 /*
- * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load`
- * was saved. Returns when somebody switches back to *save.
+ * Floating-point control words of the calling thread, as resume wants them: a thread that resumes contexts
+ * asks once, since every suspend puts them back as they were.
  */
+static inline uint64_t edo__control_words(void)
+{
+#if defined(__x86_64__)
+    uint32_t mxcsr;
+    uint16_t x87;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(x87));
+    return (mxcsr & 0xffc0u) | (uint64_t)x87 << 32; /* the low six bits are status */
+#else
+    return 0; /* the switch itself asks: it is cheap there */
+#endif
+}
+
+/*
+ * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load` was
+ * saved. Returns when somebody switches back to *save. resume: from a thread into a context, words are the
+ * thread's control words; suspend: the way back.
+ */
+#if defined(__x86_64__) && !EDO_UCONTEXT
+void edo__switch_resume(void **save, void *load, uint64_t words);
+void edo__switch_suspend(void **save, void *load);
+#else
 void edo__switch(void **save, void *load);
+static inline void edo__switch_resume(void **save, void *load, uint64_t words)
+{
+    (void)words;
+    edo__switch(save, load);
+}
+static inline void edo__switch_suspend(void **save, void *load)
+{
+    edo__switch(save, load);
+}
+#endif
 
 #if EDO__ASAN || EDO__TSAN
-void edo__context_resume(edo__context *c);
+void edo__context_resume_with(edo__context *c, uint64_t words);
 void edo__context_suspend(edo__context *c);
 #else
-/* Runs c; returns when c suspends. */
-static inline void edo__context_resume(edo__context *c)
+/* edo__context_resume() for a caller that knows its control words. */
+static inline void edo__context_resume_with(edo__context *c, uint64_t words)
 {
-    edo__switch(&c->resumer_sp, c->sp);
+    edo__switch_resume(&c->resumer_sp, c->sp, words);
 }
 
 /* From inside c: back to the resumer. Returns when c is resumed, maybe on another thread. */
 static inline void edo__context_suspend(edo__context *c)
 {
-    edo__switch(&c->sp, c->resumer_sp);
+    edo__switch_suspend(&c->sp, c->resumer_sp);
 }
 #endif
+
+/* Runs c; returns when c suspends. */
+static inline void edo__context_resume(edo__context *c)
+{
+    edo__context_resume_with(c, edo__control_words());
+}
 
 #endif

@@ -29,8 +29,8 @@ _Static_assert(sizeof(struct frame) == 64, "switch_x86_64.S");
 static void frame_start(struct frame *f, void (*entry)(void *arg), void *arg)
 {
     /* A new context computes as its creator does. */
-    __asm__ volatile("stmxcsr %0" : "=m"(f->mxcsr));
-    __asm__ volatile("fnstcw %0" : "=m"(f->x87_control));
+    uint64_t words = edo__control_words();
+    memcpy(f, &words, sizeof words);
     f->rbx = (uintptr_t)entry;
     f->r12 = (uintptr_t)arg;
     f->pc = (uintptr_t)edo__switch_first;

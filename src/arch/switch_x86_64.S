@@ -8,18 +8,12 @@
  *     56  return address
  * switch_asm.c and the CFI below repeat this layout. The frame has the same shape on both stacks,
  * so one set of CFI is right before and after the stack pointer moves, and a debugger that is given
- * the saved stack pointer and a pc inside edo__switch walks a parked stack.
+ * the saved stack pointer and a pc inside edo__switch_suspend walks a parked stack.
  */
 #if defined(__x86_64__) && defined(__ELF__) && !(defined(EDO_UCONTEXT) && EDO_UCONTEXT)
 
-    .text
-    .p2align 6
-    .globl edo__switch
-    .hidden edo__switch
-    .type edo__switch, @function
-edo__switch:                            /* rdi: where to save, rsi: what to load */
-    .cfi_startproc
-    endbr64
+/* The callee-saved registers, as the frame above says; leaves room for the control words to the caller. */
+.macro save_registers
     pushq   %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
@@ -38,22 +32,12 @@ edo__switch:                            /* rdi: where to save, rsi: what to load
     pushq   %r15
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %r15, 0
-    subq    $8, %rsp
-    .cfi_adjust_cfa_offset 8
-    stmxcsr (%rsp)
-    fnstcw  4(%rsp)
-    movl    (%rsp), %eax
-    movzwl  4(%rsp), %edx
-    movq    %rsp, (%rdi)
-    movq    %rsi, %rsp
-    /* Loading a control word is slow and nearly never needed. The low six bits of mxcsr are status,
-     * which the ABI does not preserve. */
-    xorl    (%rsp), %eax
-    andl    $0xffc0, %eax
-    jne     1f
-    cmpw    4(%rsp), %dx
-    jne     1f
-0:
+.endm
+
+/* Continues on the stack that rsp points to the frame of. A ret would always be mispredicted: the return
+ * stack of the processor names the caller on the stack just left. An indirect jump is predicted from
+ * history. */
+.macro restore_registers
     addq    $8, %rsp
     .cfi_adjust_cfa_offset -8
     popq    %r15
@@ -74,13 +58,14 @@ edo__switch:                            /* rdi: where to save, rsi: what to load
     popq    %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore %rbp
-    /* A ret would always be mispredicted: the return stack of the processor names the caller on the
-     * stack just left. An indirect jump is predicted from history. */
     popq    %rcx
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rcx
     notrack jmp *%rcx
-1:
+.endm
+
+/* The CFI of a whole frame, for the code after a jump out of the straight line. */
+.macro whole_frame
     .cfi_def_cfa %rsp, 64
     .cfi_offset %rip, -8
     .cfi_offset %rbp, -16
@@ -89,11 +74,66 @@ edo__switch:                            /* rdi: where to save, rsi: what to load
     .cfi_offset %r13, -40
     .cfi_offset %r14, -48
     .cfi_offset %r15, -56
+.endm
+
+    .text
+    .p2align 6
+    .globl edo__switch_resume
+    .hidden edo__switch_resume
+    .type edo__switch_resume, @function
+edo__switch_resume:                     /* rdi: where to save, rsi: what to load, rdx: control words */
+    .cfi_startproc
+    endbr64
+    save_registers
+    /* The resumer's control words are known: asking the processor takes longer than all the rest. */
+    pushq   %rdx
+    .cfi_adjust_cfa_offset 8
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp
+    cmpq    (%rsp), %rdx
+    jne     1f
+0:
+    restore_registers
+1:
+    whole_frame
+    /* Loading a control word is slow and nearly never needed. */
     ldmxcsr (%rsp)
     fldcw   4(%rsp)
     jmp     0b
     .cfi_endproc
-    .size edo__switch, . - edo__switch
+    .size edo__switch_resume, . - edo__switch_resume
+
+    .p2align 6
+    .globl edo__switch_suspend
+    .hidden edo__switch_suspend
+    .type edo__switch_suspend, @function
+edo__switch_suspend:                    /* rdi: where to save, rsi: what to load */
+    .cfi_startproc
+    endbr64
+    save_registers
+    pushq   $0
+    .cfi_adjust_cfa_offset 8
+    stmxcsr (%rsp)
+    fnstcw  4(%rsp)
+    /* The low six bits of mxcsr are status, which the ABI does not preserve. */
+    andl    $0xffc0, (%rsp)
+    movl    (%rsp), %eax
+    movl    4(%rsp), %edx
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp
+    cmpl    (%rsp), %eax
+    jne     1f
+    cmpl    4(%rsp), %edx
+    jne     1f
+0:
+    restore_registers
+1:
+    whole_frame
+    ldmxcsr (%rsp)
+    fldcw   4(%rsp)
+    jmp     0b
+    .cfi_endproc
+    .size edo__switch_suspend, . - edo__switch_suspend
 
 /*
  * The outermost frame of every context: switch_asm.c leaves entry in rbx and arg in r12. An

@@ -49,6 +49,7 @@ typedef struct edo__worker {
     int64_t now;        /* the clock as last read: good for "since when" */
     int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */
     uint64_t random;
+    uint64_t control_words; /* the thread's, see arch/context.h */
     void *io; /* the backend's */
     edo__task *free_tasks;
     uint32_t free_count;

@@ -114,7 +114,7 @@ static void run_task(edo__worker *w, edo__task *t)
     edo__astore(&w->tick, w->tick + 1, EDO__REL);
     edo__count(&w->polls);
     edo__set_self(t);
-    edo__context_resume(&t->stack->ctx);
+    edo__context_resume_with(&t->stack->ctx, w->control_words);
     edo__set_self(NULL);
     edo__astore(&w->current, NULL, EDO__RLX);
     switch (w->action) {
@@ -365,6 +365,7 @@ static edo__task *next_task(edo__worker *w)
 void edo__worker_run(edo__worker *w)
 {
     edo__set_current_worker(w);
+    w->control_words = edo__control_words();
     edo__overflow_thread_enter();
     w->now = edo__clock_now(w->rt);
     edo__task *t;
