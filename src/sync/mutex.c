@@ -91,7 +91,8 @@ static bool hand_over(edo_mutex *m)
     edo__waitq *q = &m->edo__q;
     edo__waiter *w;
     edo__spin_lock(&q->lock);
-    edo_assert(edo__aload(&q->state, EDO__RLX) != FREE); /* else: unlocked by who does not hold it */
+    edo_assert(edo__aload(&q->state, EDO__RLX) !=
+               FREE); /* else: unlocked by who does not hold it */
     while ((w = edo__waitq_pop(q)) != NULL) {
         edo__task *t = w->task;
         uint32_t was = edo__claim(t, w->code);

@@ -49,8 +49,7 @@ static int prepare(selection *s)
     for (size_t i = 0; i < s->n; i++) {
         const edo_case *c = &s->cases[i];
         switch (c->kind) {
-        case EDO_CASE_NONE:
-            break;
+        case EDO_CASE_NONE: break;
         case EDO_CASE_AFTER:
             if (c->number < s->after) {
                 s->after = c->number;
@@ -58,9 +57,7 @@ static int prepare(selection *s)
             }
             break;
         case EDO_CASE_JOINED:
-        case EDO_CASE_FD:
-            s->registers = true;
-            break;
+        case EDO_CASE_FD: s->registers = true; break;
         case EDO_CASE_RECV:
         case EDO_CASE_SEND:
         case EDO_CASE_EVENT:
@@ -69,8 +66,7 @@ static int prepare(selection *s)
             if (c->object == NULL)
                 return -EINVAL;
             break;
-        default:
-            return -EINVAL;
+        default: return -EINVAL;
         }
     }
     return 0;
@@ -108,20 +104,13 @@ static void shuffle(selection *s)
 static int try_case(edo_case *c)
 {
     switch (c->kind) {
-    case EDO_CASE_RECV:
-        return edo_chan_recv_nowait(c->object, c->value);
-    case EDO_CASE_SEND:
-        return edo_chan_send_nowait(c->object, c->value);
-    case EDO_CASE_EVENT:
-        return edo_event_wait_nowait(c->object);
-    case EDO_CASE_NOTIFY:
-        return edo_notify_wait_nowait(c->object);
-    case EDO_CASE_TOKEN:
-        return edo_token_cancelled(c->object) ? 0 : -EAGAIN;
-    case EDO_CASE_AFTER:
-        return c->number <= 0 ? 0 : -EAGAIN;
-    default: /* NONE; JOINED and FD are not tried */
-        return -EAGAIN;
+    case EDO_CASE_RECV: return edo_chan_recv_nowait(c->object, c->value);
+    case EDO_CASE_SEND: return edo_chan_send_nowait(c->object, c->value);
+    case EDO_CASE_EVENT: return edo_event_wait_nowait(c->object);
+    case EDO_CASE_NOTIFY: return edo_notify_wait_nowait(c->object);
+    case EDO_CASE_TOKEN: return edo_token_cancelled(c->object) ? 0 : -EAGAIN;
+    case EDO_CASE_AFTER: return c->number <= 0 ? 0 : -EAGAIN;
+    default: /* NONE; JOINED and FD are not tried */ return -EAGAIN;
     }
 }
 
@@ -152,16 +141,11 @@ static int arm(edo_case *c, edo__waiter *w)
 {
     int rc;
     switch (c->kind) {
-    case EDO_CASE_RECV:
-        return edo__chan_arm_recv(c->object, w);
-    case EDO_CASE_SEND:
-        return edo__chan_arm_send(c->object, w);
-    case EDO_CASE_EVENT:
-        return edo__event_arm(c->object, w);
-    case EDO_CASE_NOTIFY:
-        return edo__notify_arm(c->object, w);
-    case EDO_CASE_TOKEN:
-        return edo__token_watch(c->object, w) ? decide(w, 0) : EDO__ARMED;
+    case EDO_CASE_RECV: return edo__chan_arm_recv(c->object, w);
+    case EDO_CASE_SEND: return edo__chan_arm_send(c->object, w);
+    case EDO_CASE_EVENT: return edo__event_arm(c->object, w);
+    case EDO_CASE_NOTIFY: return edo__notify_arm(c->object, w);
+    case EDO_CASE_TOKEN: return edo__token_watch(c->object, w) ? decide(w, 0) : EDO__ARMED;
     case EDO_CASE_JOINED:
         return edo__join_watch((uint64_t)c->number, w, &rc) ? decide(w, rc) : EDO__ARMED;
     case EDO_CASE_FD:
@@ -169,39 +153,22 @@ static int arm(edo_case *c, edo__waiter *w)
             return -EBADF;
         rc = edo__backend_of(w->task)->watch((int)c->number, c->events, w);
         return rc > 0 ? decide(w, rc) : rc;
-    case EDO_CASE_AFTER:
-        return c->number <= 0 ? decide(w, 0) : EDO__ARMED;
-    default:
-        return EDO__ARMED;
+    case EDO_CASE_AFTER: return c->number <= 0 ? decide(w, 0) : EDO__ARMED;
+    default: return EDO__ARMED;
     }
 }
 
 static void disarm(edo_case *c, edo__waiter *w)
 {
     switch (c->kind) {
-    case EDO_CASE_RECV:
-        edo__chan_disarm_recv(c->object, w);
-        return;
-    case EDO_CASE_SEND:
-        edo__chan_disarm_send(c->object, w);
-        return;
-    case EDO_CASE_EVENT:
-        edo__event_disarm(c->object, w);
-        return;
-    case EDO_CASE_NOTIFY:
-        edo__notify_disarm(c->object, w);
-        return;
-    case EDO_CASE_TOKEN:
-        edo__token_unwatch(c->object, w);
-        return;
-    case EDO_CASE_JOINED:
-        edo__join_unwatch((uint64_t)c->number, w);
-        return;
-    case EDO_CASE_FD:
-        edo__backend_of(w->task)->unwatch((int)c->number, w);
-        return;
-    default:
-        return;
+    case EDO_CASE_RECV: edo__chan_disarm_recv(c->object, w); return;
+    case EDO_CASE_SEND: edo__chan_disarm_send(c->object, w); return;
+    case EDO_CASE_EVENT: edo__event_disarm(c->object, w); return;
+    case EDO_CASE_NOTIFY: edo__notify_disarm(c->object, w); return;
+    case EDO_CASE_TOKEN: edo__token_unwatch(c->object, w); return;
+    case EDO_CASE_JOINED: edo__join_unwatch((uint64_t)c->number, w); return;
+    case EDO_CASE_FD: edo__backend_of(w->task)->unwatch((int)c->number, w); return;
+    default: return;
     }
 }
 

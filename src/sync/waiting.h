@@ -83,19 +83,11 @@ static inline void edo__wakes_run(edo__wakes *wakes)
 static inline void edo__copy(void *to, const void *from, size_t n)
 {
     switch (n) {
-    case 0:
-        return;
-    case 4:
-        __builtin_memcpy(to, from, 4);
-        return;
-    case 8:
-        __builtin_memcpy(to, from, 8);
-        return;
-    case 16:
-        __builtin_memcpy(to, from, 16);
-        return;
-    default:
-        memcpy(to, from, n);
+    case 0: return;
+    case 4: __builtin_memcpy(to, from, 4); return;
+    case 8: __builtin_memcpy(to, from, 8); return;
+    case 16: __builtin_memcpy(to, from, 16); return;
+    default: memcpy(to, from, n);
     }
 }
 
