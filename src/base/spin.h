@@ -29,4 +29,14 @@ static inline void edo__spin_unlock(uint32_t *lock)
     edo__astore(lock, 0u, EDO__REL);
 }
 
+/* A full fence right after edo__spin_lock(), which on x86 was one already. */
+static inline void edo__fence_after_lock(void)
+{
+#if defined(__x86_64__) && !defined(EDO_MODEL)
+    __asm__ __volatile__("" ::: "memory");
+#else
+    edo__afence(EDO__SC);
+#endif
+}
+
 #endif

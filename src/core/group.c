@@ -12,6 +12,22 @@
 #include "core/sched.h"
 
 #include <edo/task.h>
+#include <stdlib.h>
+
+/* Results of ended children, in order of completion. Most children leave only this behind; one with a name,
+ * or whose id somebody asked for, stays until its result was taken. */
+#define RESULTS_CHUNK 127
+
+typedef struct edo__results {
+    struct edo__results *next;
+    uint32_t put, taken;
+    struct result {
+        uint64_t id;
+        void *arg;
+        edo__task *task; /* NULL when it is gone */
+        int code;
+    } at[RESULTS_CHUNK];
+} edo__results;
 
 int edo_group_open(edo_group *g, const edo_group_options *options)
 {
@@ -64,9 +80,53 @@ void edo__task_unref(edo__task *t)
         edo__task_free(t, edo__current_worker(t->rt));
 }
 
-/* Under g's lock: t leaves the live children; true when its result is kept for edo_group_next(). */
+/* Makes room for one more result; g's lock is held before and after, and not in between. False: there is no
+ * memory, and the result is lost to edo_group_next() (not to edo_group_close()). */
+static __attribute__((noinline)) bool results_grow(edo_group *g)
+{
+    edo__spin_unlock(&g->edo__lock);
+    edo__results *chunk = malloc(sizeof *chunk);
+    edo__spin_lock(&g->edo__lock);
+    if (chunk == NULL)
+        return false;
+    if (g->edo__results_last != NULL && g->edo__results_last->put < RESULTS_CHUNK) {
+        edo__spin_unlock(&g->edo__lock); /* another child was faster */
+        free(chunk);
+        edo__spin_lock(&g->edo__lock);
+        return true;
+    }
+    chunk->next = NULL;
+    chunk->put = chunk->taken = 0;
+    if (g->edo__results_last != NULL)
+        g->edo__results_last->next = chunk;
+    else
+        g->edo__results = chunk;
+    g->edo__results_last = chunk;
+    return true;
+}
+
+/* Under g's lock: notes t's result; true when t itself is kept for its name. */
+static bool results_put(edo_group *g, edo__task *t)
+{
+    edo__results *last = g->edo__results_last;
+    while (edo__unlikely(last == NULL || last->put == RESULTS_CHUNK)) {
+        if (!results_grow(g))
+            return false;
+        last = g->edo__results_last;
+    }
+    bool kept = (t->flags & EDO__TF_KEPT) != 0;
+    bool copied = (t->flags & EDO__TF_COPIED) != 0;
+    last->at[last->put++] = (struct result){ .id = edo__task_id(t),
+                                             .arg = copied ? NULL : t->arg,
+                                             .task = kept ? t : NULL,
+                                             .code = t->code };
+    return kept;
+}
+
+/* Under g's lock: t leaves the live children; true when t is kept for edo_group_next(). */
 static bool child_leaves(edo_group *g, edo__task *t)
 {
+    bool kept = !g->edo__discard && results_put(g, t);
     if (t->sib_prev != NULL)
         t->sib_prev->sib_next = t->sib_next;
     else
@@ -76,15 +136,7 @@ static bool child_leaves(edo_group *g, edo__task *t)
     g->edo__live--;
     if (t->code < 0 && g->edo__code == 0)
         g->edo__code = t->code;
-    if (g->edo__discard)
-        return false;
-    t->sib_next = NULL;
-    if (g->edo__done_last != NULL)
-        g->edo__done_last->sib_next = t;
-    else
-        g->edo__done = t;
-    g->edo__done_last = t;
-    return true;
+    return kept;
 }
 
 /* Under g's lock: claims the owner if what it waits for has come. */
@@ -124,7 +176,7 @@ void edo__group_ended(edo__task *t, edo__worker *w)
 {
     edo_group *g = t->group;
     edo_runtime *rt = t->rt;
-    edo__join_ended(t);
+    edo__astore(&t->state, EDO__TASK_ENDED, EDO__SC);
     if (edo__unlikely(t->code < 0) && !g->edo__keep_going) {
         edo__spin_lock(&g->edo__lock);
         bool first = g->edo__code == 0;
@@ -137,6 +189,10 @@ void edo__group_ended(edo__task *t, edo__worker *w)
     bool root = g == &rt->root;
     uint32_t owner_was = EDO__WORD_IDLE, room_was = EDO__WORD_IDLE;
     edo__spin_lock(&g->edo__lock);
+    edo__fence_after_lock(); /* "ended" before the look at join; pairs with edo__join_watch() */
+    bool watched = edo__aload(&t->join, EDO__SC) != NULL;
+    if (edo__unlikely(watched))
+        edo__aadd(&t->refs, 1u, EDO__RLX);
     bool kept = child_leaves(g, t);
     edo__task *owner = claim_owner(g, &owner_was);
     edo__task *room = claim_room(g, &room_was);
@@ -148,13 +204,18 @@ void edo__group_ended(edo__task *t, edo__worker *w)
         edo__claimed(owner, owner_was);
     if (room != NULL)
         edo__claimed(room, room_was);
+    if (edo__unlikely(watched)) {
+        edo__join_ended(t);
+        edo__task_unref(t);
+    }
     if (!kept)
         edo__task_unref(t);
     if (edo__unlikely(root && empty))
         edo__runtime_root_empty(rt);
 }
 
-/* Under g's lock, which is released: waits as the owner. */
+/* Under g's lock, which is released: waits as the owner. A child that wakes it has released the lock
+ * before, or edo__wait_commit() has passed through it. */
 static uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
 {
     edo__waiter w = { .task = self, .queued = true, .n = next };
@@ -181,6 +242,22 @@ static void drop_taken(edo_group *g)
     g->edo__taken = NULL;
 }
 
+/* Under g's lock: the oldest result. A chunk that is used up is left to the caller to free. */
+static bool results_take(edo_group *g, struct result *out, edo__results **used_up)
+{
+    edo__results *first = g->edo__results;
+    if (first == NULL || first->taken == first->put)
+        return false;
+    *out = first->at[first->taken++];
+    if (first->taken == RESULTS_CHUNK) {
+        g->edo__results = first->next;
+        if (first->next == NULL)
+            g->edo__results_last = NULL;
+        *used_up = first;
+    }
+    return true;
+}
+
 int edo_group_next(edo_group *g, edo_result *out)
 {
     edo__task *self = g->edo__scope.edo__owner;
@@ -190,42 +267,40 @@ int edo_group_next(edo_group *g, edo_result *out)
     for (;;) {
         if (outer != NULL && edo__scope_cancelled(self, outer))
             return -ECANCELED;
+        struct result r;
+        edo__results *used_up = NULL;
         edo__spin_lock(&g->edo__lock);
-        edo__task *t = g->edo__done;
-        if (t != NULL) {
-            g->edo__done = t->sib_next;
-            if (g->edo__done == NULL)
-                g->edo__done_last = NULL;
+        bool found = results_take(g, &r, &used_up);
+        if (found || g->edo__live == 0) {
             edo__spin_unlock(&g->edo__lock);
-            g->edo__taken = t;
-            bool copied = (t->flags & EDO__TF_COPIED) != 0;
-            *out = (edo_result){ .id = edo__task_id(t),
-                                 .name = t->name,
-                                 .code = t->code,
-                                 .arg = copied ? NULL : t->arg };
+            free(used_up);
+            if (!found)
+                return 0;
+            g->edo__taken = r.task;
+            const char *name = r.task != NULL ? r.task->name : "";
+            *out = (edo_result){ .id = r.id, .name = name, .code = r.code, .arg = r.arg };
             return 1;
-        }
-        if (g->edo__live == 0) {
-            edo__spin_unlock(&g->edo__lock);
-            return 0;
         }
         if (owner_waits(g, self, true) != EDO__WAKE_OK)
             return -ECANCELED;
     }
 }
 
-/* A million results take a while: others get their turn in between. */
+/* No child is left to add any. A million results take a while: others get their turn in between. */
 static void drop_results(edo_group *g, edo__task *self)
 {
     drop_taken(g);
-    for (edo__task *t = g->edo__done; t != NULL;) {
-        edo__task *next = t->sib_next;
-        edo__task_unref(t);
-        t = next;
+    while (g->edo__results != NULL) {
+        edo__results *chunk = g->edo__results;
+        for (uint32_t i = chunk->taken; i < chunk->put; i++) {
+            if (chunk->at[i].task != NULL)
+                edo__task_unref(chunk->at[i].task);
+        }
+        g->edo__results = chunk->next;
+        free(chunk);
         edo__coop(self);
     }
-    g->edo__done = NULL;
-    g->edo__done_last = NULL;
+    g->edo__results_last = NULL;
 }
 
 int edo_group_close(edo_group *g)
@@ -233,15 +308,19 @@ int edo_group_close(edo_group *g)
     edo__task *self = g->edo__scope.edo__owner;
     edo_assert(self == edo__self() && self->scope == &g->edo__scope &&
                "groups close in the reverse order of opening, in their task");
-    for (;;) {
+    /* Woken with OK, the last child has left the group for good: see owner_waits(). */
+    uint32_t code = EDO__WAKE_CANCEL;
+    while (code != EDO__WAKE_OK) {
         edo__spin_lock(&g->edo__lock);
-        if (g->edo__live == 0)
+        if (g->edo__live == 0) {
+            edo__spin_unlock(&g->edo__lock);
             break;
-        (void)owner_waits(g, self, false);
+        }
+        code = owner_waits(g, self, false);
     }
-    int code = g->edo__code;
-    edo__spin_unlock(&g->edo__lock);
-    drop_results(g, self);
+    int rc = g->edo__code;
+    if (edo__unlikely(g->edo__results != NULL || g->edo__taken != NULL))
+        drop_results(g, self);
     edo__scope_leave(self, &g->edo__scope);
-    return code;
+    return rc;
 }

@@ -1,36 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for a task by its id. The list of waiters hangs on the task, under its lock; the id's generation
- * is compared under the same lock, so a slot that was reused is never mistaken for the old task. */
+ * is compared under the same lock, so a slot that was reused is never mistaken for the old task.
+ *
+ * An ending task, which nearly never has a watcher, does not take its lock for it: it writes "ended", then
+ * looks at the list; a watcher writes the list, then looks for "ended"; full fences between make sure that
+ * at least one of them sees the other. */
 #include "core/join.h"
 
 #include "core/sched.h"
+
+static void unlink_watcher(edo__task *t, edo__waiter *w)
+{
+    if (w->prev != NULL)
+        w->prev->next = w->next;
+    else
+        edo__astore(&t->join, w->next, EDO__RLX);
+    if (w->next != NULL)
+        w->next->prev = w->prev;
+    w->queued = false;
+}
+
+/* Under t's lock: what is left of the task with this generation. */
+static bool has_ended(const edo__task *t, uint32_t generation, int *code)
+{
+    uint8_t state = edo__aload(&t->state, EDO__SC);
+    int result = t->code;
+    bool same = edo__aload(&t->generation, EDO__ACQ) == generation;
+    if (same && state != EDO__TASK_ENDED && state != EDO__TASK_FREE)
+        return false;
+    *code = same && state == EDO__TASK_ENDED ? result : -ESRCH;
+    return true;
+}
 
 int edo__join_watch(uint64_t id, edo__waiter *w, int *code)
 {
     edo_runtime *rt = w->task->rt;
     edo__task *t = rt != NULL ? edo__task_find(rt, id) : NULL;
+    uint32_t generation = (uint32_t)(id >> 32);
     *code = -ESRCH;
     w->queued = false;
     if (t == NULL)
         return 1;
     edo__spin_lock(&t->lock);
-    uint8_t state = edo__aload(&t->state, EDO__RLX);
-    int done = 1;
-    if (edo__aload(&t->generation, EDO__ACQ) != id >> 32 || state == EDO__TASK_FREE) {
-        /* it is gone, and its slot free or another task's */
-    } else if (state == EDO__TASK_ENDED) {
-        *code = t->code;
-    } else {
-        w->next = t->join;
+    bool ended = has_ended(t, generation, code);
+    if (!ended) {
+        w->next = edo__aload(&t->join, EDO__RLX);
         w->prev = NULL;
         if (w->next != NULL)
             w->next->prev = w;
-        t->join = w;
         w->queued = true;
-        done = 0;
+        edo__astore(&t->join, w, EDO__SC);
+        edo__afence(EDO__SC); /* pairs with edo__group_ended() */
+        ended = has_ended(t, generation, code);
+        if (ended)
+            unlink_watcher(t, w);
     }
     edo__spin_unlock(&t->lock);
-    return done;
+    return ended;
 }
 
 void edo__join_unwatch(uint64_t id, edo__waiter *w)
@@ -40,15 +66,8 @@ void edo__join_unwatch(uint64_t id, edo__waiter *w)
     if (t == NULL)
         return;
     edo__spin_lock(&t->lock);
-    if (w->queued) {
-        if (w->prev != NULL)
-            w->prev->next = w->next;
-        else
-            t->join = w->next;
-        if (w->next != NULL)
-            w->next->prev = w->prev;
-        w->queued = false;
-    }
+    if (w->queued)
+        unlink_watcher(t, w);
     edo__spin_unlock(&t->lock);
 }
 
@@ -56,16 +75,12 @@ void edo__join_ended(edo__task *t)
 {
     for (;;) {
         edo__spin_lock(&t->lock);
-        edo__astore(&t->state, EDO__TASK_ENDED, EDO__RLX);
-        edo__waiter *w = t->join;
+        edo__waiter *w = edo__aload(&t->join, EDO__RLX);
         if (w == NULL) {
             edo__spin_unlock(&t->lock);
             return;
         }
-        t->join = w->next;
-        if (w->next != NULL)
-            w->next->prev = NULL;
-        w->queued = false;
+        unlink_watcher(t, w);
         w->result = t->code;
         edo__task *waiting = w->task; /* w is gone once it runs */
         uint32_t was = edo__claim(waiting, w->code);

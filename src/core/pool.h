@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The blocking pool: elastic threads for calls that block, in classes so that one kind of work cannot
- * starve another. Knows nothing of tasks: a job is a function and a completion callback. */
+ * starve another. Knows nothing of tasks: a job is a function that says itself that it is done. */
 #ifndef EDO_CORE_POOL_H
 #define EDO_CORE_POOL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum edo__job_class {
-    EDO__JOB_USER, /* edo_blocking(): may use every thread but a reserve for the others */
-    EDO__JOB_CPU,  /* edo_cpu(): at most one running per core                           */
-    EDO__JOB_FS,   /* files: a share of its own                                         */
-    EDO__JOB_DNS,  /* name lookups: a share of its own                                  */
+    EDO__JOB_USER, /* edo_blocking(): every thread but two                            */
+    EDO__JOB_CPU,  /* edo_cpu(): one running per core, half of the threads at most    */
+    EDO__JOB_FS,   /* files: a quarter of the threads                                 */
+    EDO__JOB_DNS,  /* name lookups: a quarter of the threads                          */
     EDO__JOB_CLASSES,
 } edo__job_class;
 
@@ -44,5 +45,9 @@ void edo__pool_read_stats(edo__pool *p, edo__pool_stats *out);
 bool edo__pool_idle(edo__pool *p); /* nothing queued, nothing running */
 /* Refuses new jobs, runs what is queued, joins all threads, frees. */
 void edo__pool_destroy(edo__pool *p);
+
+/* How threads are made: pthread_create(), replaced by tests. */
+extern int (*edo__pool_pthread_create)(pthread_t *thread, const pthread_attr_t *attr,
+                                       void *(*start)(void *), void *arg);
 
 #endif

@@ -45,7 +45,6 @@ edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
     t->stack_class = EDO__STACK_DEFAULT;
     edo__astore(&t->refs, 1u, EDO__RLX);
     t->code = 0;
-    t->join = NULL;
     t->rt = rt;
     t->site = how->site;
     t->locals = NULL;
@@ -66,6 +65,7 @@ edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
     if (how->options != NULL) {
         const edo_task_options *o = how->options;
         if (o->name != NULL) {
+            t->flags |= EDO__TF_KEPT;
             strncpy(t->name, o->name, sizeof t->name - 1);
             t->name[sizeof t->name - 1] = '\0';
         }
@@ -127,8 +127,10 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
         t = edo__task_new(rt, w, how);
         if (edo__unlikely(t == NULL))
             return -ENOMEM;
-        if (id != NULL)
+        if (id != NULL) {
             *id = edo__task_id(t);
+            t->flags |= EDO__TF_KEPT;
+        }
         rc = edo__group_add(g, t);
         if (edo__likely(rc == 0))
             break;

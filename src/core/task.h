@@ -64,6 +64,7 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
     EDO__TF_HEAP_ARG = 2,  /* arg is a copy that is freed at the end                 */
     EDO__TF_COPIED = 4,    /* arg points to a copy: not reported in results          */
     EDO__TF_DETACHED = 8,
+    EDO__TF_KEPT = 16,     /* stays after its end until its result was taken         */
 };
 
 /* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
@@ -114,7 +115,7 @@ typedef struct edo__task {
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
     uint32_t generation; /* changes when the slot is used again                                  */
     int32_t code;        /* what fn returned                                                     */
-    struct edo__waiter *join; /* select cases waiting for its end; under lock                    */
+    struct edo__waiter *join; /* atomic: who waits for its end; written under lock               */
     struct edo_runtime *rt;
 
     /* Line 2: seen from outside. */

@@ -27,10 +27,13 @@ void edo__coop_slow(edo__task *self)
 
 bool edo__wait_begin_as(edo__task *self, uint32_t wait_class)
 {
+    if (wait_class == EDO__CANCEL_NEVER || self->scope == NULL) {
+        /* no cancel to look out for; who wakes it finds it through a lock */
+        edo__astore(&self->word, EDO__WORD_WAITING | wait_class, EDO__REL);
+        return true;
+    }
     /* pairs with the mark in scope.c */
     edo__axchg(&self->word, EDO__WORD_WAITING | wait_class, EDO__SC);
-    if (wait_class == EDO__CANCEL_NEVER || self->scope == NULL)
-        return true;
     uint32_t why = edo__aload(&self->scope->edo__cancelled, EDO__SC);
     if (edo__likely(!edo__cancel_applies(wait_class, why)))
         return true;
