@@ -100,13 +100,19 @@ static inline double quantile_us(const int64_t *sorted, size_t n, double f)
     return (double)sorted[(size_t)((double)(n - 1) * f + 0.5)] / 1000;
 }
 
+struct lateness {
+    int64_t *late; /* nanoseconds; NULL: not measured */
+    size_t n;
+    int64_t cpu;
+};
+
 /* p99 of the lateness as the value, the other figures behind it. */
-static inline void report_late(const struct plan *p, int64_t *late, size_t n, int64_t cpu)
+static inline void report_late(const struct plan *p, struct lateness *m)
 {
-    qsort(late, n, sizeof *late, order);
-    report(p, quantile_us(late, n, 0.99));
-    printf(" p50_us=%.1f max_us=%.1f cpu_ms=%.1f\n", quantile_us(late, n, 0.5),
-           quantile_us(late, n, 1), (double)cpu / 1e6);
+    qsort(m->late, m->n, sizeof *m->late, order);
+    report(p, quantile_us(m->late, m->n, 0.99));
+    printf(" p50_us=%.1f max_us=%.1f cpu_ms=%.1f\n", quantile_us(m->late, m->n, 0.5),
+           quantile_us(m->late, m->n, 1), (double)m->cpu / 1e6);
 }
 
 #endif
