@@ -391,7 +391,7 @@ static int idle(const struct plan *p)
     edo_group_open(&g, NULL);
     for (int i = 0; i < IDLE_TASKS; i++)
         MUST(edo_spawn(&g, long_sleeper, NULL) == 0);
-    MUST(edo_sleep(EDO_MS(200)) == 0);
+    MUST(edo_sleep(EDO_SEC(2)) == 0);
     int64_t switches = voluntary_switches(), cpu = cpu_ns();
     MUST(edo_sleep(EDO_MS((int64_t)p->count)) == 0);
     switches = voluntary_switches() - switches;

@@ -62,7 +62,7 @@ func idle(p plan) (float64, string) {
 	for i := 0; i < idleTasks; i++ {
 		go time.Sleep(time.Hour)
 	}
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(2 * time.Second)
 	switches, cpu := voluntarySwitches(), cpuNs()
 	time.Sleep(time.Duration(p.count) * time.Millisecond)
 	switches, cpu = voluntarySwitches()-switches, cpuNs()-cpu

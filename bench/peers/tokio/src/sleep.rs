@@ -51,7 +51,7 @@ pub fn idle(plan: Plan) -> impl Future<Output = (f64, String)> + Send {
         for _ in 0..IDLE_TASKS {
             drop(tokio::spawn(sleep(HOUR)));
         }
-        sleep(Duration::from_millis(200)).await;
+        sleep(Duration::from_secs(2)).await;
         let (switches, cpu) = (usage::voluntary_switches(), usage::cpu_ns());
         sleep(Duration::from_millis(plan.count)).await;
         let switches = usage::voluntary_switches() - switches;
