@@ -400,7 +400,8 @@ int hu_gen_run(const hu_options *options)
     hu_progress_init(&gen.progress, gen.report.color);
     int rc = catch_signals();
     if (rc == 0)
-        rc = edo_run(&(edo_config){ .name = "husako" }, main_task, &gen);
+        /* Reports of held workers are for whoever works on this program, not for its users. */
+        rc = edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_MS(500) }, main_task, &gen);
     int code = tell(&gen, rc);
     release(&gen);
     return code;
