@@ -129,7 +129,8 @@ void edo_http_client_destroy(edo_http_client *c);
  * Tries again, by default twice and only idempotent methods, after failed connections, 429, 500, 502,
  * 503 and 504: after 100 ms, then twice as long each time up to 10 s, with jitter, or as long as
  * `Retry-After` says if that is 60 s at most (else the answer stands). It does not try again once data
- * went to on_data.
+ * went to on_data. Apart from that, a request of any method goes out again, uncounted, when the kept
+ * connection that it was sent on turns out to be closed without a byte of an answer.
  * @out: always filled, also on failure; freed with edo_http_response_deinit().
  * Returns 0 when an answer came, whatever its status (but see fail_on_status). Else out->error has the
  * details, and the code is

@@ -2,7 +2,6 @@
 /* HTTP client: whether and when to try again. */
 #include "internal.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -45,7 +44,7 @@ int64_t http__retry_after(const edo_http_response *r)
     size_t digits = strspn(value, "0123456789");
     if (value[digits] == '\0') {
         int64_t seconds = 0;
-        for (size_t i = 0; i < digits && seconds < INT_MAX; i++)
+        for (size_t i = 0; i < digits && seconds < 100000000; i++)
             seconds = seconds * 10 + (value[i] - '0');
         return EDO_SEC(seconds);
     }

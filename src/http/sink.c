@@ -101,13 +101,12 @@ static int body_begin(struct transfer *t)
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     t->streaming = t->request->on_data && status >= 200 && status < 300;
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (t->streaming || length <= 0)
+    if (length > 0 && (uintmax_t)length > body_max(t))
+        return EDO_EOVERSIZE;
+    if (length <= 0 || length > (curl_off_t)HTTP_BODY_DEFAULT || t->request->on_data)
         return 0;
-    /* Room for all of it at once, if the server's word can be believed that far. Of a compressed body
-     * it is the smaller size, which does no harm. */
-    size_t max = body_max(t) < HTTP_BODY_DEFAULT ? body_max(t) : HTTP_BODY_DEFAULT;
-    size_t hint = (curl_off_t)max < length ? 0 : (size_t)length + 1;
-    return buffer_reserve(&t->body, 0, hint);
+    /* Room for all of it at once. Of a compressed body this is the smaller size, which does no harm. */
+    return buffer_reserve(&t->body, 0, (size_t)length + 1);
 }
 
 static int body_collect(struct transfer *t, const char *data, size_t n)

@@ -175,7 +175,8 @@ static int code_of(struct transfer *t, CURLcode cc)
     case CURLE_OK: return 0;
     case CURLE_OUT_OF_MEMORY: return -ENOMEM;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return -EINVAL;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also an answer that is none, or a redirect to another scheme */
+        return t->easy && info_ns(t->easy, CURLINFO_CONNECT_TIME_T) > 0 ? EDO_EHTTP : -EINVAL;
     case CURLE_TOO_MANY_REDIRECTS: return -ELOOP;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return EDO_EHOST;
