@@ -23,12 +23,14 @@ typedef struct writer {
     size_t cap;
 } writer;
 
-enum { BASE_INDENT = 2 };
+/* Deeper levels are not indented any further: output must not grow with the square of the nesting. */
+enum { BASE_INDENT = 2, INDENT_MAX = 64 };
 
 static void newline(writer *w)
 {
     static const char spaces[] = "                                ";
-    size_t len = 2 * (w->depth + BASE_INDENT);
+    size_t level = w->depth + BASE_INDENT;
+    size_t len = 2 * (level < INDENT_MAX ? level : INDENT_MAX);
     hu_buf_char(w->out, '\n');
     for (; len > sizeof spaces - 1; len -= sizeof spaces - 1)
         hu_buf_add(w->out, spaces, sizeof spaces - 1);

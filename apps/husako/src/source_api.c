@@ -213,6 +213,11 @@ static int get_index(api *a)
         rc = hu_api_index_parse(a->discovery.data ? a->discovery.data : "", a->discovery.len,
                                 &a->index, &why);
         a->fetched = rc == 0;
+        if (rc < 0) {
+            char *what = why;
+            why = hu_format("%s; check that the URL is that of a Kubernetes API server", what);
+            free(what);
+        }
     }
     if (rc < 0 && rc != -ECANCELED) {
         hu_buf_free(&a->discovery);

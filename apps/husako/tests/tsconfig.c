@@ -11,7 +11,8 @@ static char *merged(const char *old, char **warning)
 {
     hu_buf out = { 0 };
     hu_tsconfig_merge(old, old ? strlen(old) : 0, &out, warning);
-    yyjson_doc *doc = yyjson_read(out.data, out.len,
+    size_t mark = strncmp(out.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    yyjson_doc *doc = yyjson_read(out.data + mark, out.len - mark,
                                   YYJSON_READ_ALLOW_COMMENTS | YYJSON_READ_ALLOW_TRAILING_COMMAS);
     if (!doc)
         FAIL("not JSON any more:\n%s", out.data);
