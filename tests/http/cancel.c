@@ -3,7 +3,7 @@
  * once, nothing stays behind, and the client goes on working. */
 #include "support.h"
 
-#define LONG (200 << 20)
+#define LONG (32 << 20)
 
 static struct {
     atomic_int stage_reached;
@@ -35,7 +35,7 @@ static int serve_stages(http_test *t, edo_stream *s)
         else if (strstr(head, "/chunk "))
             rc = http_send(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345");
         else if (strstr(head, "/long ")) {
-            rc = http_send(s, "HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n");
+            rc = http_send(s, "HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n");
             char *piece = calloc(1, 1 << 16);
             for (int i = 0; i < LONG >> 16 && rc >= 0; i++)
                 rc = (int)edo_write(s, piece, 1 << 16);
@@ -221,8 +221,8 @@ static int storm_task(void *arg)
         edo_http_request q = { .url = url, .max_body = LONG };
         edo_scope_open(&scope, EDO_US(test_rand(&s->seed) % 3000));
         int rc = edo_scope_close(&scope, edo_http_fetch(s->t->client, &q, &r));
-        if (rc == 0)
-            CHECK_STR(r.body, "ok");
+        if (rc == 0) /* the long one may be complete before a late deadline */
+            CHECK(strcmp(r.body, "ok") == 0 || r.len == LONG);
         else
             CHECK_INT(rc, ==, -ETIMEDOUT);
         s->good += rc == 0;
