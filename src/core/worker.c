@@ -266,8 +266,11 @@ static edo__task *search(edo__worker *w)
 /* Whether anything has turned up that this worker could do. */
 static bool anything(edo__worker *w)
 {
+    if (edo__aload(&w->parker.state, EDO__RLX) == EDO__PARKER_NOTIFIED) {
+        edo__parker_done(&w->parker); /* what it was about is visible: look at everything again */
+        return true;
+    }
     return edo__aload(&w->mail_len, EDO__RLX) != 0 || edo__aload(&w->lifo, EDO__RLX) != NULL ||
-           edo__aload(&w->parker.state, EDO__RLX) == EDO__PARKER_NOTIFIED ||
            edo__work_visible(w->rt);
 }
 
