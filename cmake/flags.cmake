@@ -39,10 +39,10 @@ if(EDO_SANITIZE)
     endif()
 endif()
 
-# For what runs on task stacks. Red zones of sanitizers make frames larger than they are, and the checks
-# of tests add up.
+# For what runs on task stacks. Red zones of sanitizers and -O0 make frames larger than they are, and the
+# checks of tests add up.
 add_library(edo_frame_limit INTERFACE)
-if(NOT EDO_SANITIZE)
+if(CMAKE_BUILD_TYPE STREQUAL Release)
     target_compile_options(edo_frame_limit INTERFACE
         $<$<COMPILE_LANGUAGE:C>:-Wframe-larger-than=4096>)
 endif()
