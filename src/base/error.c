@@ -149,18 +149,12 @@
     X(EDO_ETLS, "TLS handshake or certificate failure")                                            \
     X(EDO_EHOST, "host name not found")
 
-#define ERRNO_NAME(name, text)                                                                     \
-    case -name:                                                                                    \
-        return #name;
-#define OWN_NAME(name, text)                                                                       \
-    case name:                                                                                     \
-        return #name;
-#define ERRNO_TEXT(name, text)                                                                     \
-    case -name:                                                                                    \
-        return text;
-#define OWN_TEXT(name, text)                                                                       \
-    case name:                                                                                     \
-        return text;
+/* clang-format off */
+#define ERRNO_NAME(name, text) case -name: return #name;
+#define OWN_NAME(name, text) case name: return #name;
+#define ERRNO_TEXT(name, text) case -name: return text;
+#define OWN_TEXT(name, text) case name: return text;
+/* clang-format on */
 
 const char *edo_errname(int code)
 {

@@ -27,7 +27,7 @@
 
 #define MAX_LEAST 4
 #define USER_RESERVE 2
-#define SHARE 4 /* FS and DNS: one part in so many */
+#define SHARE 4         /* FS and DNS: one part in so many */
 #define SEARCHING_MAX 2 /* threads on their way at the same time; the first to arrive calls more */
 
 int edo__pool_create(edo__pool **out, unsigned max, int64_t keepalive, unsigned cores,

@@ -18,8 +18,8 @@ typedef enum edo__job_class {
 } edo__job_class;
 
 typedef struct edo__job {
-    struct edo__job *next, *prev;       /* on its class's queue until a thread takes it           */
-    void (*run)(struct edo__job *job);  /* on a pool thread; the last thing it does may free job  */
+    struct edo__job *next, *prev;      /* on its class's queue until a thread takes it           */
+    void (*run)(struct edo__job *job); /* on a pool thread; the last thing it does may free job  */
     edo__job_class cls;
     bool queued; /* under the pool's lock */
 } edo__job;

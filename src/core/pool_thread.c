@@ -204,7 +204,8 @@ static void leave(edo__pool *p, edo__pool_thread *t)
         put_unused(p, before);
         edo__spin_unlock(&p->lock);
     }
-    if (last) { /* p stays until this thread is joined */
+    if (last) {
+        /* p stays until this thread is joined */
         edo__astore(&p->gone, 1u, EDO__REL); /* pairs with edo__pool_threads_fini() */
         edo__futex_wake(&p->gone, 1);
     }

@@ -10,12 +10,12 @@
 
 #include <edo/base.h>
 
-#define EDO__POOL_SPIN_MAX 20000 /* nanoseconds a thread looks out for a job before it sleeps */
+#define EDO__POOL_SPIN_MAX 10000 /* nanoseconds a thread looks out for a job before it sleeps */
 
 /* Lives until the pool is destroyed, so that a late wake call finds memory; used again. */
 typedef struct edo__pool_thread {
-    uint32_t word; /* atomic: the thread sleeps here; 1: called */
-    bool is_idle;  /* on the idle list */
+    uint32_t word;                        /* atomic: the thread sleeps here; 1: called */
+    bool is_idle;                         /* on the idle list */
     struct edo__pool_thread *next, *prev; /* on the idle list, or (next only) on the free list */
     edo__pool *pool;
     pthread_t handle; /* written by the thread itself */
@@ -27,7 +27,7 @@ typedef struct edo__pool_queue {
 } edo__pool_queue;
 
 struct edo__pool {
-    uint32_t lock; /* over everything but max, keepalive, limit, attr, name */
+    uint32_t lock;      /* over everything but max, keepalive, limit, attr, name */
     uint32_t threads;   /* that exist: their pthread_create() has returned */
     uint32_t starting;  /* whose pthread_create() has not returned */
     uint32_t searching; /* about to look at the queues; see pool.c */
@@ -69,9 +69,9 @@ edo__pool_call edo__pool_need_help(edo__pool *p);
 
 /* pool_thread.c */
 int edo__pool_threads_init(edo__pool *p, const char *name);
-void edo__pool_threads_fini(edo__pool *p);                  /* runs what is queued, joins all */
-edo__pool_thread *edo__pool_call_idle(edo__pool *p);        /* under the lock */
-int edo__pool_start_thread(edo__pool *p);                   /* counted as starting and searching */
-void edo__pool_help(edo__pool *p, edo__pool_call call);     /* not under the lock */
+void edo__pool_threads_fini(edo__pool *p);              /* runs what is queued, joins all */
+edo__pool_thread *edo__pool_call_idle(edo__pool *p);    /* under the lock */
+int edo__pool_start_thread(edo__pool *p);               /* counted as starting and searching */
+void edo__pool_help(edo__pool *p, edo__pool_call call); /* not under the lock */
 
 #endif

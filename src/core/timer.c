@@ -24,6 +24,7 @@
 #include "core/timer_heap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SLOT_BITS 6
 #define SLOT_MASK (EDO__WHEEL_SLOTS - 1)
@@ -94,7 +95,10 @@ static inline int64_t tick_start(int64_t tick)
 void edo__wheel_init(edo__wheel *w, int64_t now)
 {
     edo_assert(now >= 0);
-    *w = (edo__wheel){ .elapsed = tick_at(now), .now = now, .next = NEVER };
+    memset(w, 0, sizeof *w);
+    w->elapsed = tick_at(now);
+    w->now = now;
+    w->next = NEVER;
     list_init(&w->due);
     list_init(&w->firing);
     for (unsigned level = 0; level < EDO__WHEEL_LEVELS; level++)

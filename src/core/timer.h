@@ -25,8 +25,8 @@ typedef struct edo__timer {
     edo__timer_link link; /* first member; on a slot's list, or the list of what is due */
     int64_t deadline;     /* nanoseconds of the runtime's clock */
     uint32_t heap_index;  /* position + 1 while in the heap, else 0 */
-    uint8_t level, slot;  /* where in the wheel; level EDO__WHEEL_LEVELS: on a list of what is due */
-    bool armed;           /* in the wheel or the heap */
+    uint8_t level, slot; /* where in the wheel; level EDO__WHEEL_LEVELS: on a list of what is due */
+    bool armed;          /* in the wheel or the heap */
     /* Called by edo__wheel_expire(), already disarmed; may free t, and add or remove any timer. */
     void (*fire)(struct edo__timer *t);
 } edo__timer;
@@ -42,7 +42,7 @@ typedef struct edo__wheel {
     int64_t now;     /* of the last edo__wheel_expire(): the wheel's time never goes back */
     int64_t next;    /* answer of edo__wheel_next(): a lower bound, INT64_MAX when empty */
     size_t count;    /* armed timers, heap included */
-    uint64_t occupied[EDO__WHEEL_LEVELS + 1]; /* the last word stands for the lists of what is due */
+    uint64_t occupied[EDO__WHEEL_LEVELS + 1]; /* last word: the lists of what is due */
     edo__timer_link due;    /* deadline had passed when added; fires at the next expire */
     edo__timer_link firing; /* what was due when the expire in progress began */
     edo__timer_entry *heap; /* 4-ary, by deadline */

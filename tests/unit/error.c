@@ -17,8 +17,8 @@ static bool is_hole(int e)
     return e == 41 || e == 58; /* the values of EWOULDBLOCK and EDEADLOCK on other machines */
 }
 
-static const int own[] = {EDO_EEOF,        EDO_EOVERSIZE, EDO_ESTACK, EDO_EHTTP,
-                          EDO_EHTTPSTATUS, EDO_ETLS,      EDO_EHOST};
+static const int own[] = { EDO_EEOF,        EDO_EOVERSIZE, EDO_ESTACK, EDO_EHTTP,
+                           EDO_EHTTPSTATUS, EDO_ETLS,      EDO_EHOST };
 
 TEST(names)
 {

@@ -23,7 +23,7 @@ typedef struct setup {
 } setup;
 
 typedef struct stress_job {
-    edo__job job; /* first member */
+    edo__job job;  /* first member */
     unsigned runs; /* atomic */
     unsigned spin;
 } stress_job;

@@ -51,9 +51,22 @@ TEST(empty)
 /* Alone, a timer fires to the nanosecond, wherever it lies. */
 TEST(one_is_exact)
 {
-    static const int64_t delays[] = { 1, 999, MS - 1, MS, MS + 1, 63 * MS + 7, 64 * MS, 65 * MS - 1,
-                                      4096 * MS, 4097 * MS + 5, 1000000 * MS + 3, YEAR + 11,
-                                      3 * YEAR + 1, 200 * YEAR + 999999 };
+    static const int64_t delays[] = {
+        1,
+        999,
+        MS - 1,
+        MS,
+        MS + 1,
+        63 * MS + 7,
+        64 * MS,
+        65 * MS - 1,
+        4096 * MS,
+        4097 * MS + 5,
+        1000000 * MS + 3,
+        YEAR + 11,
+        3 * YEAR + 1,
+        200 * YEAR + 999999,
+    };
     for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
         for (int64_t start = 0; start < 130 * MS; start += 7 * MS / 3) {
             edo__timer t = { 0 };
@@ -236,11 +249,11 @@ static void check_removes_rest(int64_t deadline, int64_t spread, int64_t now)
 
 TEST(callback_removes_others)
 {
-    check_removes_rest(0, 1, 10 * MS);         /* what had passed       */
-    check_removes_rest(10 * MS, 1, 0);         /* the same slot         */
-    check_removes_rest(64 * MS, 0, 0);         /* a cascade in between  */
-    check_removes_rest(10, 1, 0);              /* the heap              */
-    check_removes_rest(50 * MS, 97 * MS, 0);   /* different levels      */
+    check_removes_rest(0, 1, 10 * MS);       /* what had passed       */
+    check_removes_rest(10 * MS, 1, 0);       /* the same slot         */
+    check_removes_rest(64 * MS, 0, 0);       /* a cascade in between  */
+    check_removes_rest(10, 1, 0);            /* the heap              */
+    check_removes_rest(50 * MS, 97 * MS, 0); /* different levels      */
 }
 
 static void *no_memory(void *p, size_t size)

@@ -39,14 +39,15 @@ static int64_t tick_end(int64_t deadline)
 
 static int64_t random_deadline(void)
 {
-    static const int64_t spans[] = { 100, MS, 10 * MS, 64 * MS, 1000 * MS, 4096 * MS, 300000 * MS,
-                                     YEAR / 100, YEAR, 5 * YEAR, 150 * YEAR };
+    static const int64_t spans[] = { 100,       MS,        10 * MS,     64 * MS,
+                                     1000 * MS, 4096 * MS, 300000 * MS, YEAR / 100,
+                                     YEAR,      5 * YEAR,  150 * YEAR };
     switch (now < INT64_MAX - YEAR ? rnd(20) : 1) {
     case 0: return now - (int64_t)rnd(1000 * MS); /* the past, the present */
     case 1: return INT64_MAX - 1 - (int64_t)rnd(2);
     case 2: return now;
     case 3: return (now / MS + 64) / 64 * 64 * MS + (int64_t)rnd(3) - 1; /* about a boundary */
-    case 4: return (now / MS / 20 + 1) * 20 * MS; /* many together */
+    case 4: return (now / MS / 20 + 1) * 20 * MS;                        /* many together */
     default: break;
     }
     int64_t span = spans[rnd(sizeof spans / sizeof *spans)];
