@@ -100,7 +100,11 @@ static void hash_resources(hu_gen *gen)
     }
 }
 
-/* Runs on the blocking pool. */
+static int open_body(void *arg)
+{
+    return open_project(arg);
+}
+
 static int load_body(void *arg)
 {
     hu_gen *gen = arg;
@@ -112,9 +116,7 @@ static int load_body(void *arg)
         free(why);
         return -EINVAL;
     }
-    rc = open_project(gen);
-    if (rc == 0)
-        rc = read_token(gen);
+    rc = read_token(gen);
     if (rc < 0)
         return rc;
     (void)hu_lock_load(&gen->lock, "husako.lock"); /* not readable: as if it were not there */
@@ -312,9 +314,11 @@ static int resolve(hu_gen *gen)
 
 static int steps(hu_gen *gen)
 {
-    int rc = edo_blocking(load_body, gen);
+    int rc = edo_blocking(open_body, gen);
     if (rc == 0)
         rc = lock_project(gen);
+    if (rc == 0)
+        rc = edo_blocking(load_body, gen);
     if (rc < 0)
         return rc;
     warn_unsupported(gen);

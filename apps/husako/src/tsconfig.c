@@ -23,6 +23,7 @@ static void write_new(hu_buf *out)
     hu_buf_puts(out, "{\n"
                      "  \"compilerOptions\": {\n"
                      "    \"strict\": true,\n"
+                     "    \"target\": \"ES2022\",\n"
                      "    \"module\": \"ESNext\",\n"
                      "    \"moduleResolution\": \"bundler\",\n"
                      "    \"paths\": {\n");
