@@ -83,6 +83,12 @@ __attribute__((noinline)) size_t edo__unwind_here(void **pcs, size_t max)
  */
 size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
 {
+#if EDO__TSAN
+    /* ThreadSanitizer keeps a signal back until the program calls something of its own: by then these
+     * registers are history and the stack they point into is not, so the trace starts here. */
+    (void)ucontext;
+    return edo__unwind_here(pcs, max);
+#else
     const ucontext_t *uc = ucontext;
     edo__registers at = { 0 };
 #if defined(__x86_64__)
@@ -103,6 +109,7 @@ size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
     if (t.count > 0)
         pcs[0] = (char *)pcs[0] - 1;
     return t.count;
+#endif
 }
 
 void edo__unwind_init(void)

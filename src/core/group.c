@@ -50,13 +50,19 @@ void edo_group_cancel(edo_group *g)
     edo__scope_mark(&g->edo__scope, EDO__CANCELLED_SELF);
 }
 
+static bool deadline_passed(const edo_group *g)
+{
+    int64_t deadline = g->edo__scope.edo__deadline_eff;
+    return edo__unlikely(deadline != EDO_FOREVER) && deadline <= edo__clock_now(g->edo__rt);
+}
+
 int edo__group_add(edo_group *g, edo__task *t)
 {
     t->group = g;
     t->scope = &g->edo__scope;
     edo__spin_lock(&g->edo__lock);
     int rc = 0;
-    if (edo__aload(&g->edo__scope.edo__cancelled, EDO__RLX) != 0)
+    if (edo__aload(&g->edo__scope.edo__cancelled, EDO__RLX) != 0 || deadline_passed(g))
         rc = -ECANCELED;
     else if (g->edo__limit != 0 && g->edo__live >= g->edo__limit)
         rc = -EAGAIN;
@@ -170,6 +176,16 @@ static edo__task *claim_room(edo_group *g, uint32_t *was)
     g->edo__room = room.head;
     g->edo__room_last = room.tail;
     return spawner;
+}
+
+void edo__group_pass_room(edo_group *g)
+{
+    uint32_t was = EDO__WORD_IDLE;
+    edo__spin_lock(&g->edo__lock);
+    edo__task *spawner = claim_room(g, &was);
+    edo__spin_unlock(&g->edo__lock);
+    if (spawner != NULL)
+        edo__claimed(spawner, was);
 }
 
 void edo__group_ended(edo__task *t, edo__worker *w)

@@ -11,7 +11,7 @@ struct edo__worker;
 typedef struct edo__spawn {
     edo_fn *fn;
     void *arg;
-    size_t copy;   /* > 0: arg points to that many bytes to copy */
+    size_t copy;   /* with EDO__TF_COPIED: arg points to that many bytes to copy */
     edo_fn *inner; /* kept in the copy area, see edo_spawn_blocking() */
     const edo_task_options *options;
     const char *site;
@@ -30,6 +30,8 @@ int edo__runtime_spawn_how(struct edo_runtime *rt, const edo__spawn *how);
 
 /* Makes t a live child; 0, or -ECANCELED when the group is cancelled, -EAGAIN at its limit. */
 int edo__group_add(edo_group *g, edo__task *t);
+/* Calls the next spawner that waits for room, for one who was called and does not use it. */
+void edo__group_pass_room(edo_group *g);
 /* t has ended: tells the group, and lets go of t. On the worker that ran it. */
 void edo__group_ended(edo__task *t, struct edo__worker *w);
 

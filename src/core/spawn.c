@@ -24,8 +24,8 @@ static int task_copy_args(edo__task *t, const edo__spawn *how)
     } else {
         t->arg = t->copy;
     }
-    memcpy(t->arg, how->arg, how->copy);
-    t->flags |= EDO__TF_COPIED;
+    if (how->copy > 0)
+        memcpy(t->arg, how->arg, how->copy);
     return 0;
 }
 
@@ -56,7 +56,7 @@ edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
         t->parent = 0;
         t->since = edo__clock_now(rt);
     }
-    if (how->copy != 0 && task_copy_args(t, how) < 0) {
+    if ((how->flags & EDO__TF_COPIED) != 0 && task_copy_args(t, how) < 0) {
         edo__task_free(t, w);
         return NULL;
     }
@@ -122,11 +122,14 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
         return rc;
     edo_runtime *rt = g->edo__rt;
     edo__task *t;
+    bool called = false; /* by a child that made room: for one spawner only */
     for (;;) {
         edo__worker *w = self->rt == rt ? self->worker : NULL; /* anew after each suspension */
         t = edo__task_new(rt, w, how);
-        if (edo__unlikely(t == NULL))
-            return -ENOMEM;
+        if (edo__unlikely(t == NULL)) {
+            rc = -ENOMEM;
+            goto room_unused;
+        }
         if (id != NULL) {
             *id = edo__task_id(t);
             t->flags |= EDO__TF_KEPT;
@@ -135,15 +138,22 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
         if (edo__likely(rc == 0))
             break;
         edo__task_discard(t, w);
-        if (rc == -EAGAIN)
-            rc = wait_for_room(g, self);
+        if (rc != -EAGAIN)
+            goto room_unused;
+        rc = wait_for_room(g, self);
         if (rc < 0)
             return rc;
+        called = true;
     }
     edo__count_spawn(rt, self->rt == rt ? self->worker : NULL);
     edo__schedule_new(t);
     edo__coop(self);
     return 0;
+
+room_unused:
+    if (called)
+        edo__group_pass_room(g); /* the next one in line would wait for ever */
+    return rc;
 }
 
 int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
@@ -163,7 +173,7 @@ int edo__spawn_copy_at(edo_group *g, edo_fn *fn, const void *args, size_t size, 
 {
     if (size > COPY_MAX)
         return -E2BIG;
-    edo__spawn how = { .fn = fn, .copy = size, .site = site };
+    edo__spawn how = { .fn = fn, .copy = size, .site = site, .flags = EDO__TF_COPIED };
     memcpy(&how.arg, &args, sizeof how.arg); /* only read from, see task_copy_args() */
     return edo__spawn_how(g, &how, NULL);
 }
