@@ -42,6 +42,23 @@ foreach(source ${examples})
     edo_link_all(example-${name})
 endforeach()
 
+# For `--version`: the commit of the last configure run.
+set(EDO_COMMIT "unknown")
+set(EDO_COMMIT_DATE "no date")
+find_package(Git QUIET)
+if(GIT_FOUND)
+    foreach(pair "EDO_COMMIT=describe;--always;--dirty;--exclude=*"
+                 "EDO_COMMIT_DATE=log;-1;--format=%cs")
+        string(REGEX MATCH "^([^=]*)=(.*)$" unused "${pair}")
+        execute_process(COMMAND "${GIT_EXECUTABLE}" ${CMAKE_MATCH_2}
+            WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+            OUTPUT_VARIABLE text ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+        if(NOT failed)
+            set(${CMAKE_MATCH_1} "${text}")
+        endif()
+    endforeach()
+endif()
+
 # Libraries a program cannot do without.
 set(EDO_NEEDS_husako http yyjson teptris yaml)
 
@@ -55,6 +72,8 @@ function(edo_app name)
     endforeach()
     set(main "${PROJECT_SOURCE_DIR}/apps/${name}/src/main.c")
     list(REMOVE_ITEM sources "${main}")
+    set_source_files_properties("${main}" PROPERTIES COMPILE_DEFINITIONS
+        "EDO_COMMIT=\"${EDO_COMMIT}\";EDO_COMMIT_DATE=\"${EDO_COMMIT_DATE}\"")
     if(sources)
         add_library(app-${name} STATIC ${sources})
         target_include_directories(app-${name} PUBLIC "${PROJECT_SOURCE_DIR}/apps/${name}/src")

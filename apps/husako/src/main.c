@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#ifndef HUSAKO_COMMIT
-#define HUSAKO_COMMIT "unknown"
+#ifndef EDO_COMMIT
+#define EDO_COMMIT "unknown"
 #endif
-#ifndef HUSAKO_DATE
-#define HUSAKO_DATE "no date"
+#ifndef EDO_COMMIT_DATE
+#define EDO_COMMIT_DATE "no date"
 #endif
 
 static const char USAGE[] =
@@ -63,7 +63,7 @@ static const char GEN_USAGE[] =
 
 static int print_version(void)
 {
-    fprintf(stderr, "husako %s (%s %s)\n", HU_VERSION, HUSAKO_COMMIT, HUSAKO_DATE);
+    fprintf(stderr, "husako %s (%s %s)\n", HU_VERSION, EDO_COMMIT, EDO_COMMIT_DATE);
     return HU_EXIT_OK;
 }
 
