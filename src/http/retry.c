@@ -61,7 +61,7 @@ bool http__retry_wanted(const edo_http_request *q, const edo_http_response *r, C
     if (!idempotent(q) && !q->retry_unsafe)
         return false;
     if (cc != CURLE_OK)
-        return transient_failure(cc);
+        return transient_failure(cc) && r->error.code != EDO_ETLS;
     switch (r->status) {
     case 429:
     case 500:

@@ -161,12 +161,17 @@ static void collect(struct transfer *t)
     }
 }
 
-/* The code of a system call that failed inside curl, or `otherwise`. */
-static int system_code(struct transfer *t, int otherwise)
+/* The code behind a connection that failed: the system's, or TLS's, or `otherwise`. TLS 1.3 tells a client
+ * that its certificate will not do only when it reads, which curl reports as any other failed read. */
+static int connection_code(struct transfer *t, int otherwise)
 {
     long os_errno = 0;
+    if (!t->easy)
+        return otherwise;
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
-    return os_errno > 0 && os_errno < 4096 ? -(int)os_errno : otherwise;
+    if (os_errno > 0 && os_errno < 4096)
+        return -(int)os_errno;
+    return strstr(t->curl_text, "SSL routines") ? EDO_ETLS : otherwise;
 }
 
 static int code_of(struct transfer *t, CURLcode cc)
@@ -180,9 +185,9 @@ static int code_of(struct transfer *t, CURLcode cc)
     case CURLE_TOO_MANY_REDIRECTS: return -ELOOP;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return EDO_EHOST;
-    case CURLE_COULDNT_CONNECT: return t->easy ? system_code(t, -ECONNREFUSED) : -ECONNREFUSED;
+    case CURLE_COULDNT_CONNECT: return connection_code(t, -ECONNREFUSED);
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR: return t->easy ? system_code(t, -ECONNRESET) : -ECONNRESET;
+    case CURLE_RECV_ERROR: return connection_code(t, -ECONNRESET);
     case CURLE_OPERATION_TIMEDOUT: return -ETIMEDOUT;
     case CURLE_PARTIAL_FILE:
     case CURLE_GOT_NOTHING: return EDO_EEOF;
