@@ -7,6 +7,7 @@
 #include <edo/edo.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -294,6 +295,60 @@ static int stream_fd_body(void *arg)
 TEST(descriptor_of_a_stream)
 {
     run_on(1, stream_fd_body, NULL);
+}
+
+/* A task that holds its worker keeps nobody from hearing of a descriptor that is registered there. */
+#define HELD 16
+
+typedef struct held {
+    int fd[HELD][2];
+    unsigned started, told; /* atomic */
+} held;
+
+typedef struct held_waiter {
+    held *h;
+    int number;
+} held_waiter;
+
+static int held_waits(void *arg)
+{
+    held_waiter *w = arg;
+    __atomic_fetch_add(&w->h->started, 1, __ATOMIC_RELAXED);
+    CHECK_INT(edo_wait_fd(w->h->fd[w->number][0], EDO_READABLE), ==, EDO_READABLE);
+    __atomic_fetch_add(&w->h->told, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int held_body(void *arg)
+{
+    (void)arg;
+    held h = { 0 };
+    edo_group g;
+    edo_group_open(&g, NULL);
+    for (int i = 0; i < HELD; i++) {
+        held_waiter w = { &h, i };
+        CHECK_OK(pipe2(h.fd[i], O_NONBLOCK));
+        CHECK_OK(edo_spawn_copy(&g, held_waits, &w, sizeof w));
+    }
+    while (__atomic_load_n(&h.started, __ATOMIC_RELAXED) < HELD)
+        CHECK_OK(edo_yield());
+    CHECK_OK(edo_sleep(EDO_MS(5)));
+    for (int i = 0; i < HELD; i++)
+        CHECK_INT(write(h.fd[i][1], "x", 1), ==, 1);
+    while (__atomic_load_n(&h.told, __ATOMIC_RELAXED) < HELD) /* without a suspension */
+        sched_yield();
+    CHECK_OK(edo_group_close(&g));
+    for (int i = 0; i < HELD; i++) {
+        close(h.fd[i][0]);
+        close(h.fd[i][1]);
+    }
+    return 0;
+}
+
+TEST(held_worker)
+{
+    run_on(2, held_body, NULL);
+    run_on(4, held_body, NULL);
 }
 
 /* Threads outside of any runtime: data, deadlines, cancels from elsewhere. */
