@@ -204,8 +204,8 @@ static int crowd_body(void *arg)
         CHECK_OK(edo_yield());
     edo_group_cancel(&leave);
     CHECK_OK(edo_group_close(&leave));
-    CHECK_UINT(c.cancelled, ==, 60);
-    CHECK_UINT(c.told, ==, 0);
+    CHECK_UINT(__atomic_load_n(&c.cancelled, __ATOMIC_RELAXED), ==, 60);
+    CHECK_UINT(__atomic_load_n(&c.told, __ATOMIC_RELAXED), ==, 0);
     CHECK_INT(write(c.fd[1], "x", 1), ==, 1);
     while (__atomic_load_n(&c.told, __ATOMIC_RELAXED) < 60) /* the readers, and only they */
         CHECK_OK(edo_sleep(EDO_US(100)));
