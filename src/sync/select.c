@@ -28,7 +28,9 @@ typedef struct selection {
     edo_case *cases;
     size_t n;
     int64_t after; /* the shortest EDO_AFTER; EDO_FOREVER: none */
+    int64_t at;    /* when that is; known once `timed` */
     uint32_t after_code;
+    bool timed;
     bool registers; /* some case cannot be tried, only armed */
     uint8_t order[CASES_MAX];
 } selection;
@@ -192,16 +194,19 @@ static int arm_all(selection *s, size_t *armed)
     return rc;
 }
 
-static uint32_t suspend(const selection *s)
+static uint32_t suspend(selection *s)
 {
-    int64_t at = EDO_FOREVER;
-    if (s->after != EDO_FOREVER && __builtin_add_overflow(edo_now(), s->after, &at))
-        at = EDO_FOREVER;
+    if (!s->timed) {
+        s->timed = true;
+        if (s->after == EDO_FOREVER || __builtin_add_overflow(edo_now(), s->after, &s->at))
+            s->at = EDO_FOREVER;
+    }
     /* No lock to pass through: disarming takes them all. */
-    return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, s->cases, at, s->after_code);
+    return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, s->cases, s->at, s->after_code);
 }
 
-/* Phases 2 and 3. wait false: only looks, by way of arming: -EAGAIN when none was ready. */
+/* Phases 2 and 3. wait false: only looks, by way of arming. -EAGAIN: none was ready, or a descriptor's
+ * case was woken to look again. */
 static int arm_and_wait(selection *s, bool wait)
 {
     size_t armed;
@@ -223,6 +228,8 @@ static int arm_and_wait(selection *s, bool wait)
         return -ECANCELED;
     edo_case *c = &s->cases[code - EDO__WAKE_OK];
     c->result = waiter_of(c)->result;
+    if (c->kind == EDO_CASE_FD && c->result == 0)
+        return -EAGAIN;
     return (int)(code - EDO__WAKE_OK);
 }
 
@@ -237,7 +244,7 @@ int edo_select(edo_case *cases, size_t n)
         return rc;
     shuffle(&s);
     rc = s.registers ? -EAGAIN : try_all(&s);
-    if (rc == -EAGAIN)
+    while (rc == -EAGAIN)
         rc = arm_and_wait(&s, true);
     edo__coop(s.self);
     return rc;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Channels when memory runs out: every allocation in turn fails. What a failed call leaves behind is what
+ * was there before. */
+#include "storm.h"
+
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define OWN_MALLOC 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define OWN_MALLOC 0
+#endif
+#endif
+#ifndef OWN_MALLOC
+#define OWN_MALLOC 1
+#endif
+
+#if OWN_MALLOC
+static _Thread_local int countdown; /* the allocation that fails; 0: none */
+
+static bool fails(void)
+{
+    return countdown > 0 && --countdown == 0;
+}
+
+void *__libc_malloc(size_t size);
+void *__libc_memalign(size_t align, size_t size);
+
+void *malloc(size_t size)
+{
+    return fails() ? NULL : __libc_malloc(size);
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+    return fails() ? NULL : __libc_memalign(align, size);
+}
+
+TEST(create_without_memory)
+{
+    edo_chan *c = NULL;
+    countdown = 1;
+    CHECK_INT(edo_chan_create(&c, 8, 4), ==, -ENOMEM);
+    CHECK_INT(countdown, ==, 0);
+    CHECK_PTR(c, ==, NULL);
+}
+
+/* Sends until the n-th allocation has failed, then lets it succeed: nothing is lost or doubled. */
+static void fail_nth(int n, int how)
+{
+    uint64_t sent = 0, v;
+    edo_chan *c;
+    CHECK_OK(edo_chan_create(&c, sizeof sent, EDO_UNBOUNDED));
+    edo_case one[] = { EDO_SEND(c, &sent) };
+    CHECK_OK(edo_yield()); /* this thread's stand-in is allocated by now */
+    countdown = n;
+    for (int failures = 0; failures == 0 || sent < 6000; sent++) {
+        int rc = how == 0 ? edo_chan_send(c, &sent) : edo_chan_send_nowait(c, &sent);
+        if (how == 2 && rc == 0) {
+            sent++;
+            CHECK_INT(edo_select(one, 1), ==, 0);
+            rc = one[0].result;
+        }
+        if (rc == -ENOMEM) {
+            CHECK_INT(failures++, ==, 0);
+            CHECK_INT(countdown, ==, 0);
+            sent--; /* the same again */
+            continue;
+        }
+        CHECK_INT(rc, ==, 0);
+        CHECK_INT(sent, <, 100000);
+    }
+    CHECK_UINT(edo_chan_len(c), ==, sent);
+    for (uint64_t i = 0; i < sent; i++) {
+        CHECK_INT(edo_chan_recv_nowait(c, &v), ==, 0);
+        CHECK_UINT(v, ==, i);
+    }
+    CHECK_INT(edo_chan_recv_nowait(c, &v), ==, -EAGAIN);
+    edo_chan_unref(c);
+}
+
+TEST(unbounded_without_memory)
+{
+    for (int n = 1; n <= 5; n++)
+        for (int how = 0; how < 3; how++)
+            fail_nth(n, how);
+}
+#else
+TEST(unbounded_without_memory)
+{
+    SKIP("a sanitizer or another C library allocates");
+}
+#endif
+
+TEST_MAIN()
