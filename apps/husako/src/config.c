@@ -79,9 +79,10 @@ static int refuse_absolute(reader *r, const section *sec, hu_str name, hu_str pa
 {
     if (!path.len || path.data[0] != '/')
         return 0;
-    *r->why = hu_format("%s.%.*s: absolute path \"%.*s\" is not allowed; give a path relative to the "
-                        "project",
-                        sec->name, (int)name.len, name.data, (int)path.len, path.data);
+    *r->why =
+        hu_format("%s.%.*s: absolute path \"%.*s\" is not allowed; give a path relative to the "
+                  "project",
+                  sec->name, (int)name.len, name.data, (int)path.len, path.data);
     return -EINVAL;
 }
 
@@ -194,8 +195,9 @@ static int read_top(reader *r, const teptris_node *root)
     };
     bool legacy = teptris_node_table_get(root, "schemas", 7) != NULL;
     if (legacy && teptris_node_table_get(root, "resources", 9)) {
-        *r->why = hu_strdup("both [resources] and its old name [schemas] are given; move the entries "
-                            "of [schemas] into [resources]");
+        *r->why =
+            hu_strdup("both [resources] and its old name [schemas] are given; move the entries "
+                      "of [schemas] into [resources]");
         return -EINVAL;
     }
     if (legacy)

@@ -14,19 +14,19 @@ enum { HU_DEP_FIELDS_MAX = 3 };
 
 typedef struct hu_dep_kind {
     const char *source;
-    const char *fields[HU_DEP_FIELDS_MAX];   /* NULL from the first unused one on */
+    const char *fields[HU_DEP_FIELDS_MAX]; /* NULL from the first unused one on */
     bool optional[HU_DEP_FIELDS_MAX];
-    bool local;                              /* `path` is a local file or directory, hashed  */
+    bool local; /* `path` is a local file or directory, hashed  */
 } hu_dep_kind;
 
 typedef struct hu_dep {
     char *name;
     const hu_dep_kind *kind;
-    char *values[HU_DEP_FIELDS_MAX];         /* beside kind->fields; NULL: not given         */
+    char *values[HU_DEP_FIELDS_MAX]; /* beside kind->fields; NULL: not given         */
 } hu_dep;
 
 typedef struct hu_deps {
-    hu_dep *list;                            /* in byte order of their names                 */
+    hu_dep *list; /* in byte order of their names                 */
     size_t count;
 } hu_deps;
 
@@ -35,7 +35,7 @@ typedef struct hu_config {
     hu_deps resources;
     hu_deps charts;
     hu_deps plugins;
-    hu_paths warnings;                       /* texts, without "warning: "                   */
+    hu_paths warnings; /* texts, without "warning: "                   */
 } hu_config;
 
 /* Reads the file. Its absence is an empty configuration. Returns 0, or -EINVAL with what is wrong in

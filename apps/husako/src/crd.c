@@ -7,22 +7,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static const char OBJECT_META[] = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+static const char OBJECT_META[] =
+    "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /* One version of one CRD. */
 typedef struct version {
     hu_str group;
     hu_str name;
     hu_str kind;
-    char *key;              /* apis/<group>/<version>       */
-    char *base;             /* <group reversed>.<version>   */
+    char *key;  /* apis/<group>/<version>       */
+    char *base; /* <group reversed>.<version>   */
     char *full;
     yyjson_mut_val *schema;
 } version;
 
 typedef struct lift {
     yyjson_mut_val *object;
-    char *context;          /* name of the schema it is in  */
+    char *context; /* name of the schema it is in  */
 } lift;
 
 typedef struct converter {
@@ -30,8 +31,8 @@ typedef struct converter {
     yyjson_mut_doc *doc;
     version *versions;
     size_t version_count;
-    hu_map names;           /* full name -> anything        */
-    hu_map documents;       /* key -> object of schemas     */
+    hu_map names;     /* full name -> anything        */
+    hu_map documents; /* key -> object of schemas     */
     lift *todo;
     size_t todo_count;
     size_t todo_cap;
@@ -101,8 +102,9 @@ static int add_crd(converter *c, yyjson_mut_val *crd)
     if (!group.len || !kind.len || !yyjson_mut_is_arr(versions)) {
         hu_str name = str_of(yyjson_mut_obj_get(yyjson_mut_obj_get(crd, "metadata"), "name"));
         *c->why = hu_format("CustomResourceDefinition %.*s has no %s", (int)name.len, name.data,
-                            !group.len ? "spec.group" : !kind.len ? "spec.names.kind"
-                                                                  : "spec.versions");
+                            !group.len  ? "spec.group"
+                            : !kind.len ? "spec.names.kind"
+                                        : "spec.versions");
         return -EINVAL;
     }
     yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(versions);
@@ -210,8 +212,8 @@ static void lift_properties(converter *c, const version *v, lift item)
         bool direct = is_inline_object(value);
         bool array = is_text(value, "type", "array") && is_inline_object(items);
         if (direct || array)
-            lift_value(c, v, direct ? value : items,
-                       lifted_name(c, v, item.context, str_of(key)), direct);
+            lift_value(c, v, direct ? value : items, lifted_name(c, v, item.context, str_of(key)),
+                       direct);
     }
 }
 

@@ -135,8 +135,8 @@ hu_doc *hu_doc_parse(const char *key, const char *data, size_t len, char **why)
 {
     yyjson_read_err err;
     /* Numbers stay text: they are only ever copied. */
-    yyjson_doc *json = yyjson_read_opts((char *)(uintptr_t)data, len, YYJSON_READ_NUMBER_AS_RAW,
-                                        NULL, &err);
+    yyjson_doc *json =
+        yyjson_read_opts((char *)(uintptr_t)data, len, YYJSON_READ_NUMBER_AS_RAW, NULL, &err);
     if (!json) {
         *why = describe(data, len, err);
         return NULL;

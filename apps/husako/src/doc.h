@@ -29,11 +29,11 @@ typedef enum hu_form {
 typedef struct hu_module hu_module;
 
 typedef struct hu_schema {
-    hu_str full;       /* io.k8s.api.apps.v1.Deployment                           */
+    hu_str full; /* io.k8s.api.apps.v1.Deployment                           */
     yyjson_val *json;
-    hu_prop *props;    /* in byte order of their names                            */
+    hu_prop *props; /* in byte order of their names                            */
     size_t prop_count;
-    bool has_props;    /* `properties` present, if empty                          */
+    bool has_props; /* `properties` present, if empty                          */
     bool has_gvk;
     bool has_ref_prop; /* some property is a reference or an array of references  */
     hu_str group;      /* of the first group-version-kind                         */
@@ -42,13 +42,13 @@ typedef struct hu_schema {
 
     /* filled in by the model */
     hu_module *module;
-    const char *name;  /* its identifier in the module                            */
+    const char *name; /* its identifier in the module                            */
     hu_form form;
 } hu_schema;
 
 typedef struct hu_doc {
-    char *key;         /* discovery key: api/v1, apis/apps/v1                     */
-    size_t source;     /* rank of the source among all sources                    */
+    char *key;     /* discovery key: api/v1, apis/apps/v1                     */
+    size_t source; /* rank of the source among all sources                    */
     yyjson_doc *json;
     hu_arena arena;
     hu_schema *schemas; /* in byte order of their full names                      */

@@ -16,9 +16,9 @@ typedef struct hu_scope {
     const hu_module *module;
     const hu_schema *alias; /* the alias being written: other aliases may be circular there */
     hu_arena arena;
-    hu_map imports;         /* full name -> hu_import                                       */
-    hu_map taken;           /* local names of imports that differ from module names         */
-    hu_map unknown;         /* names referred to that no document defines                   */
+    hu_map imports; /* full name -> hu_import                                       */
+    hu_map taken;   /* local names of imports that differ from module names         */
+    hu_map unknown; /* names referred to that no document defines                   */
 } hu_scope;
 
 typedef struct hu_import {

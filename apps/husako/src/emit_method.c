@@ -20,8 +20,8 @@ static bool is_one_of(const char *name, const char *const *list, size_t count)
 char *hu_method_name(hu_arena *arena, hu_str prop, bool resource)
 {
     bool digit = prop.len && prop.data[0] >= '0' && prop.data[0] <= '9';
-    char *name = hu_arena_format(arena, "%s%.*s", digit || !prop.len ? "_" : "", (int)prop.len,
-                                 prop.data);
+    char *name =
+        hu_arena_format(arena, "%s%.*s", digit || !prop.len ? "_" : "", (int)prop.len, prop.data);
     for (size_t i = 0; name[i]; i++)
         if (!hu_is_identifier((hu_str){ &name[i], 1 }) && !(name[i] >= '0' && name[i] <= '9'))
             name[i] = '_';
@@ -81,8 +81,8 @@ static void add_spec(hu_scope *scope, hu_methods *methods, const hu_schema *spec
     }
     if (!has_pod_template(spec))
         return;
-    add(methods, (hu_method){ "containers", hu_str_of("template.spec.containers"), NULL,
-                              HU_SET_DEEP });
+    add(methods,
+        (hu_method){ "containers", hu_str_of("template.spec.containers"), NULL, HU_SET_DEEP });
     add(methods, (hu_method){ "initContainers", hu_str_of("template.spec.initContainers"), NULL,
                               HU_SET_DEEP });
 }

@@ -61,8 +61,8 @@ static void write_ref(hu_scope *scope, hu_buf *out, hu_str target)
         return;
     }
     if (schema) {
-        hu_buf_puts(out, schema->module == scope->module ? schema->name
-                                                         : local_name(scope, schema));
+        hu_buf_puts(out,
+                    schema->module == scope->module ? schema->name : local_name(scope, schema));
         return;
     }
     const char *dot = memrchr(target.data, '.', target.len);

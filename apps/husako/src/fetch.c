@@ -8,12 +8,9 @@ static const char *status_hint(int status)
 {
     switch (status) {
     case 401:
-    case 403:
-        return "give credentials with --token-file or --client-cert";
-    case 404:
-        return "check the URL and the version";
-    case 429:
-        return "too many requests: wait, or set GITHUB_TOKEN when this is GitHub";
+    case 403: return "give credentials with --token-file or --client-cert";
+    case 404: return "check the URL and the version";
+    case 429: return "too many requests: wait, or set GITHUB_TOKEN when this is GitHub";
     default:
         return status >= 500 ? "the server is at fault: try again later, or look into its log"
                              : "check the URL";
@@ -23,20 +20,13 @@ static const char *status_hint(int status)
 static const char *hint(const edo_http_error *error)
 {
     switch (error->code) {
-    case EDO_EHTTPSTATUS:
-        return status_hint(error->status);
-    case EDO_EHOST:
-        return "check the host name and the network";
-    case EDO_ETLS:
-        return "check the certificates, or name the authority with --ca FILE";
-    case EDO_EOVERSIZE:
-        return "this is no OpenAPI document of a Kubernetes API; check the URL";
-    case EDO_EEOF:
-        return "the answer was cut off: try again";
-    case -ETIMEDOUT:
-        return "check that the server is running and try again";
-    default:
-        return "check that the server is running and the URL is right";
+    case EDO_EHTTPSTATUS: return status_hint(error->status);
+    case EDO_EHOST: return "check the host name and the network";
+    case EDO_ETLS: return "check the certificates, or name the authority with --ca FILE";
+    case EDO_EOVERSIZE: return "this is no OpenAPI document of a Kubernetes API; check the URL";
+    case EDO_EEOF: return "the answer was cut off: try again";
+    case -ETIMEDOUT: return "check that the server is running and try again";
+    default: return "check that the server is running and the URL is right";
     }
 }
 
@@ -108,20 +98,15 @@ const char *hu_file_hint(int code)
 {
     switch (code) {
     case -EACCES:
-    case -EPERM:
-        return "check its permissions";
-    case -EROFS:
-        return "the file system is read-only: run in another directory";
+    case -EPERM: return "check its permissions";
+    case -EROFS: return "the file system is read-only: run in another directory";
     case -ENOSPC:
-    case -EDQUOT:
-        return "free some space and run husako gen again; the old files are as they were";
+    case -EDQUOT: return "free some space and run husako gen again; the old files are as they were";
     case -EFBIG:
         return "raise the limit on file sizes and run husako gen again; the old files are as they "
                "were";
     case -ENOENT:
-    case -ENOTDIR:
-        return "check the path";
-    default:
-        return "check the disk and the permissions, then run husako gen again";
+    case -ENOTDIR: return "check the path";
+    default: return "check the disk and the permissions, then run husako gen again";
     }
 }

@@ -111,8 +111,9 @@ static int load_body(void *arg)
     char *why = NULL;
     int rc = hu_config_load(&gen->config, "husako.toml", &why);
     if (rc < 0) {
-        refuse(gen, HU_EXIT_USAGE,
-               hu_format("reading husako.toml: %s; correct the file", why ? why : edo_strerror(rc)));
+        refuse(
+            gen, HU_EXIT_USAGE,
+            hu_format("reading husako.toml: %s; correct the file", why ? why : edo_strerror(rc)));
         free(why);
         return -EINVAL;
     }
@@ -260,10 +261,11 @@ static int source_task(void *arg)
         return hu_source_release(gen, source);
     if (strcmp(kind, "file") == 0)
         return hu_source_file(gen, source);
-    hu_report_add(&gen->report, source->rank, "", HU_EXIT_USAGE,
-                  hu_format("resource '%s': source \"%s\": husako %s cannot fetch it; use \"release\" "
-                            "or \"file\"",
-                            source->name, kind, HU_VERSION));
+    hu_report_add(
+        &gen->report, source->rank, "", HU_EXIT_USAGE,
+        hu_format("resource '%s': source \"%s\": husako %s cannot fetch it; use \"release\" "
+                  "or \"file\"",
+                  source->name, kind, HU_VERSION));
     return 0;
 }
 
@@ -405,7 +407,8 @@ int hu_gen_run(const hu_options *options)
     int rc = catch_signals();
     if (rc == 0)
         /* Reports of held workers are for whoever works on this program, not for its users. */
-        rc = edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_MS(500) }, main_task, &gen);
+        rc =
+            edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_MS(500) }, main_task, &gen);
     int code = tell(&gen, rc);
     release(&gen);
     return code;

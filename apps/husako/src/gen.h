@@ -41,8 +41,8 @@ typedef struct hu_input {
 
 /* A source and the documents it gave. Filled by one task, read after that has ended. */
 typedef struct hu_source {
-    size_t rank;        /* order among the sources                             */
-    const hu_dep *dep;  /* of the configuration; NULL for those of the command */
+    size_t rank;       /* order among the sources                             */
+    const hu_dep *dep; /* of the configuration; NULL for those of the command */
     const char *name;
     hu_input *inputs;
     size_t count;
@@ -53,19 +53,19 @@ typedef struct hu_gen {
     hu_report report;
     hu_progress progress;
     hu_config config;
-    hu_lock lock;             /* the old one                                           */
-    char **hashes;            /* per resource of the configuration: content hash, NULL */
-    hu_record record;         /* of the last generation                                */
-    edo_http_client *http;    /* made when first needed                                */
-    char *bearer;             /* "Authorization: Bearer ..."; NULL                     */
-    char *source_id;          /* what hu_record.source will be; NULL: no k8s types     */
+    hu_lock lock;          /* the old one                                           */
+    char **hashes;         /* per resource of the configuration: content hash, NULL */
+    hu_record record;      /* of the last generation                                */
+    edo_http_client *http; /* made when first needed                                */
+    char *bearer;          /* "Authorization: Bearer ..."; NULL                     */
+    char *source_id;       /* what hu_record.source will be; NULL: no k8s types     */
     hu_source *sources;
     size_t source_count;
-    bool current;             /* the generated files are those of these inputs         */
-    bool lock_holds;          /* the lock file says so, so its entries are carried on  */
-    bool explicit_source;     /* --api-server or --spec-dir                            */
-    bool changed;             /* anything the user can see has changed                 */
-    int project_lock;         /* descriptor                                            */
+    bool current;         /* the generated files are those of these inputs         */
+    bool lock_holds;      /* the lock file says so, so its entries are carried on  */
+    bool explicit_source; /* --api-server or --spec-dir                            */
+    bool changed;         /* anything the user can see has changed                 */
+    int project_lock;     /* descriptor                                            */
 } hu_gen;
 
 /* Runs the command. Returns the exit code. */
@@ -106,9 +106,9 @@ void hu_gen_signature(const hu_gen *gen, char out[HU_HASH_TEXT]);
 typedef struct hu_fetch {
     const char *url;
     int64_t timeout;
-    bool json;                  /* any other content type is refused */
-    const char *header;         /* one more; NULL                    */
-    const char *accept;         /* NULL: application/json            */
+    bool json;          /* any other content type is refused */
+    const char *header; /* one more; NULL                    */
+    const char *accept; /* NULL: application/json            */
 } hu_fetch;
 
 /* GET. Returns 0 with the body; or a negative code with "what went wrong; what to try" in *why (to be

@@ -46,8 +46,8 @@ static int full_order(const void *key, const void *schema)
 /* Where the schema stands in the list of all, which is sorted. */
 static size_t index_of(const hu_model *model, const hu_schema *schema)
 {
-    hu_schema **found = bsearch(&schema->full, model->schemas, model->count,
-                                sizeof *model->schemas, full_order);
+    hu_schema **found =
+        bsearch(&schema->full, model->schemas, model->count, sizeof *model->schemas, full_order);
     return (size_t)(found - model->schemas);
 }
 

@@ -4,13 +4,15 @@
 
 /* Words that cannot name a function or a type, and names the generated text itself relies on. */
 static const char *const RESERVED[] = {
-    "Record", "any", "arguments", "as", "async", "await", "bigint", "boolean", "break", "case",
-    "catch", "class", "const", "continue", "debugger", "declare", "default", "delete", "do", "else",
-    "enum", "eval", "export", "extends", "false", "finally", "for", "function", "if", "implements",
-    "import", "in", "instanceof", "interface", "let", "never", "new", "null", "number", "object",
-    "package", "private", "protected", "public", "return", "static", "string", "super", "switch",
-    "symbol", "this", "throw", "true", "try", "type", "typeof", "undefined", "unknown", "var",
-    "void", "while", "with", "yield",
+    "Record",    "any",        "arguments", "as",     "async",      "await",     "bigint",
+    "boolean",   "break",      "case",      "catch",  "class",      "const",     "continue",
+    "debugger",  "declare",    "default",   "delete", "do",         "else",      "enum",
+    "eval",      "export",     "extends",   "false",  "finally",    "for",       "function",
+    "if",        "implements", "import",    "in",     "instanceof", "interface", "let",
+    "never",     "new",        "null",      "number", "object",     "package",   "private",
+    "protected", "public",     "return",    "static", "string",     "super",     "switch",
+    "symbol",    "this",       "throw",     "true",   "try",        "type",      "typeof",
+    "undefined", "unknown",    "var",       "void",   "while",      "with",      "yield",
 };
 
 static bool is_reserved(const char *name)

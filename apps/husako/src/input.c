@@ -38,8 +38,8 @@ int hu_input_load(hu_input *input)
 
 int hu_input_parse(hu_input *input, char **why)
 {
-    input->doc = hu_doc_parse(input->key, input->text.data ? input->text.data : "",
-                              input->text.len, why);
+    input->doc =
+        hu_doc_parse(input->key, input->text.data ? input->text.data : "", input->text.len, why);
     return input->doc ? 0 : -EINVAL;
 }
 
@@ -80,14 +80,15 @@ static void report_job(const job *j)
                       hu_format("reading OpenAPI documents: %s: %s; replace the file or remove it",
                                 what, j->why));
     else if (j->rc == -EFBIG)
-        hu_report_add(&gen->report, j->source->rank, input->key, HU_EXIT_FETCH,
-                      hu_format("reading OpenAPI documents: %s: larger than %d MB; this is no OpenAPI "
-                                "document of a Kubernetes API",
-                                what, HU_DOCUMENT_MAX >> 20));
+        hu_report_add(
+            &gen->report, j->source->rank, input->key, HU_EXIT_FETCH,
+            hu_format("reading OpenAPI documents: %s: larger than %d MB; this is no OpenAPI "
+                      "document of a Kubernetes API",
+                      what, HU_DOCUMENT_MAX >> 20));
     else
         hu_report_add(&gen->report, j->source->rank, input->key, HU_EXIT_FAILURE,
-                      hu_format("reading OpenAPI documents: %s: %s; %s", what,
-                                edo_strerror(j->rc), hu_file_hint(j->rc)));
+                      hu_format("reading OpenAPI documents: %s: %s; %s", what, edo_strerror(j->rc),
+                                hu_file_hint(j->rc)));
 }
 
 static int run_job(void *arg)

@@ -190,8 +190,7 @@ static int entry_order(const void *a, const void *b)
 
 static void emit_key(hu_buf *out, const char *key)
 {
-    static const char bare[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    static const char bare[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
     if (*key && key[strspn(key, bare)] == 0)
         hu_buf_puts(out, key);
     else

@@ -23,7 +23,7 @@ typedef struct hu_lock_entry {
 } hu_lock_entry;
 
 typedef struct hu_lock {
-    bool valid;    /* read from a file that made sense */
+    bool valid; /* read from a file that made sense */
     char *husako_version;
     hu_lock_entry *entries;
     size_t count;

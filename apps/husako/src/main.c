@@ -12,25 +12,26 @@
 #define EDO_COMMIT_DATE "no date"
 #endif
 
-static const char USAGE[] =
-    "husako - Kubernetes manifests in TypeScript\n"
-    "\n"
-    "Usage:\n"
-    "  husako gen [options]     write typed modules for Kubernetes and your CRDs (alias: generate)\n"
-    "  husako version           print the version\n"
-    "  husako --help            print this\n"
-    "\n"
-    "Start in the directory of your project:\n"
-    "  husako gen --api-server https://my-cluster:6443 --token-file token\n"
-    "and import what was generated:\n"
-    "  import { Deployment } from \"k8s/apps/v1\";\n"
-    "\n"
-    "`husako gen --help` tells about its options and husako.toml.\n";
+static const char USAGE[] = "husako - Kubernetes manifests in TypeScript\n"
+                            "\n"
+                            "Usage:\n"
+                            "  husako gen [options]     write typed modules for Kubernetes and "
+                            "your CRDs (alias: generate)\n"
+                            "  husako version           print the version\n"
+                            "  husako --help            print this\n"
+                            "\n"
+                            "Start in the directory of your project:\n"
+                            "  husako gen --api-server https://my-cluster:6443 --token-file token\n"
+                            "and import what was generated:\n"
+                            "  import { Deployment } from \"k8s/apps/v1\";\n"
+                            "\n"
+                            "`husako gen --help` tells about its options and husako.toml.\n";
 
 static const char GEN_USAGE[] =
     "Usage: husako gen [options]\n"
     "\n"
-    "Writes .husako/types (typed modules), tsconfig.json (where they are) and husako.lock (what they\n"
+    "Writes .husako/types (typed modules), tsconfig.json (where they are) and husako.lock (what "
+    "they\n"
     "came from; commit it). A second run with nothing changed downloads and writes nothing.\n"
     "\n"
     "Where the schemas come from (the first that is given):\n"
@@ -59,7 +60,8 @@ static const char GEN_USAGE[] =
     "\n"
     "Exit codes: 0 done; 1 files could not be read or written; 2 wrong arguments or husako.toml;\n"
     "5 no schemas found; 6 fetching, cache or CRDs; 130 interrupted (old files untouched).\n"
-    "Environment: NO_COLOR, GITHUB_TOKEN, HUSAKO_GITHUB_API_URL, http_proxy, https_proxy, no_proxy.\n";
+    "Environment: NO_COLOR, GITHUB_TOKEN, HUSAKO_GITHUB_API_URL, http_proxy, https_proxy, "
+    "no_proxy.\n";
 
 static int print_version(void)
 {

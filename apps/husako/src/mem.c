@@ -177,23 +177,12 @@ void hu_buf_free(hu_buf *buf)
 static void json_escape(hu_buf *buf, unsigned char c)
 {
     switch (c) {
-    case '"':
-        hu_buf_puts(buf, "\\\"");
-        return;
-    case '\\':
-        hu_buf_puts(buf, "\\\\");
-        return;
-    case '\n':
-        hu_buf_puts(buf, "\\n");
-        return;
-    case '\r':
-        hu_buf_puts(buf, "\\r");
-        return;
-    case '\t':
-        hu_buf_puts(buf, "\\t");
-        return;
-    default:
-        hu_buf_format(buf, "\\u%04x", c);
+    case '"': hu_buf_puts(buf, "\\\""); return;
+    case '\\': hu_buf_puts(buf, "\\\\"); return;
+    case '\n': hu_buf_puts(buf, "\\n"); return;
+    case '\r': hu_buf_puts(buf, "\\r"); return;
+    case '\t': hu_buf_puts(buf, "\\t"); return;
+    default: hu_buf_format(buf, "\\u%04x", c);
     }
 }
 

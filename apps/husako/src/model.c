@@ -224,11 +224,12 @@ static const char *unique_name(hu_model *model, hu_module *module, hu_str full)
     hu_str prefix = prefix_of(full);
     char *name = hu_identifier(arena, (hu_str){ full.data + prefix.len, full.len - prefix.len });
     const char *base = name;
-    while (hu_map_get(&module->names, hu_str_of(name)) && prefix.len > 1 && full.len <= NAME_MAX_LEN) {
+    while (hu_map_get(&module->names, hu_str_of(name)) && prefix.len > 1 &&
+           full.len <= NAME_MAX_LEN) {
         hu_str before = { prefix.data, prefix.len - 1 };
         prefix = prefix_of(before);
-        char *segment = hu_identifier(
-            arena, (hu_str){ before.data + prefix.len, before.len - prefix.len });
+        char *segment =
+            hu_identifier(arena, (hu_str){ before.data + prefix.len, before.len - prefix.len });
         if (segment[0] >= 'a' && segment[0] <= 'z')
             segment[0] = (char)(segment[0] - 'a' + 'A');
         name = hu_arena_format(arena, "%s%s", segment, name);

@@ -19,7 +19,7 @@ struct hu_module {
     hu_schema **schemas;  /* in byte order of their identifiers                          */
     size_t count;
     size_t cap;
-    hu_map names;         /* identifier -> hu_schema                                     */
+    hu_map names; /* identifier -> hu_schema                                     */
 };
 
 typedef struct hu_model {

@@ -48,35 +48,16 @@ static int read_jobs(hu_options *options, const char *text, char **why)
 static int take(hu_options *options, int id, const char *value, char **why)
 {
     switch (id) {
-    case OPT_API_SERVER:
-        options->api_server = value;
-        return 0;
-    case OPT_SPEC_DIR:
-        options->spec_dir = value;
-        return 0;
-    case OPT_SKIP_K8S:
-        options->skip_k8s = true;
-        return 0;
-    case OPT_NO_INCREMENTAL:
-        options->no_incremental = true;
-        return 0;
-    case OPT_JOBS:
-        return read_jobs(options, value, why);
-    case OPT_CA:
-        options->ca_file = value;
-        return 0;
-    case OPT_CLIENT_CERT:
-        options->client_cert = value;
-        return 0;
-    case OPT_CLIENT_KEY:
-        options->client_key = value;
-        return 0;
-    case OPT_TOKEN_FILE:
-        options->token_file = value;
-        return 0;
-    default:
-        options->help = true;
-        return 0;
+    case OPT_API_SERVER: options->api_server = value; return 0;
+    case OPT_SPEC_DIR: options->spec_dir = value; return 0;
+    case OPT_SKIP_K8S: options->skip_k8s = true; return 0;
+    case OPT_NO_INCREMENTAL: options->no_incremental = true; return 0;
+    case OPT_JOBS: return read_jobs(options, value, why);
+    case OPT_CA: options->ca_file = value; return 0;
+    case OPT_CLIENT_CERT: options->client_cert = value; return 0;
+    case OPT_CLIENT_KEY: options->client_key = value; return 0;
+    case OPT_TOKEN_FILE: options->token_file = value; return 0;
+    default: options->help = true; return 0;
     }
 }
 

@@ -31,7 +31,7 @@ typedef struct publish {
     bool generate;    /* there are documents to generate from          */
     bool prune;       /* types of resources that are not there any more */
     int rc;
-    char *what;       /* the file at which it failed */
+    char *what; /* the file at which it failed */
 } publish;
 
 /* ---- generation ---- */
@@ -315,10 +315,11 @@ static int write_modules(publish *p)
     size_t step = hu_progress_start(&gen->progress, hu_strdup("Generating types..."));
     int rc = generate(p);
     if (rc == 0 && p->model->count == 0) {
-        hu_report_add(&gen->report, 0, "", HU_EXIT_GENERATE,
-                      hu_format("generating types: %s: no schemas found; check that these are OpenAPI v3 "
-                                "documents of a Kubernetes API",
-                                gen->source_id));
+        hu_report_add(
+            &gen->report, 0, "", HU_EXIT_GENERATE,
+            hu_format("generating types: %s: no schemas found; check that these are OpenAPI v3 "
+                      "documents of a Kubernetes API",
+                      gen->source_id));
         hu_progress_end(&gen->progress, step, false, hu_strdup("Types: no schemas found"));
         return 0;
     }
@@ -335,8 +336,8 @@ static void report_failure(const publish *p)
 {
     if (p->rc < 0)
         hu_report_add(&p->gen->report, 0, "", HU_EXIT_FAILURE,
-                      hu_format("writing generated files: %s: %s; %s", p->what,
-                                edo_strerror(p->rc), hu_file_hint(p->rc)));
+                      hu_format("writing generated files: %s: %s; %s", p->what, edo_strerror(p->rc),
+                                hu_file_hint(p->rc)));
 }
 
 static int publish_all(publish *p)

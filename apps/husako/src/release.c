@@ -31,8 +31,7 @@ char *hu_release_tag(const char *version)
     if (!patch)
         return NULL;
     rest += 1 + patch;
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.";
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.";
     bool good = !*rest || (*rest == '-' && rest[1] && !rest[1 + strspn(rest + 1, plain)]);
     return good ? hu_format("v%s", version) : NULL;
 }

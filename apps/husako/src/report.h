@@ -15,17 +15,17 @@
 /* The exit codes are a contract with scripts. */
 enum {
     HU_EXIT_OK = 0,
-    HU_EXIT_FAILURE = 1,     /* files, generation I/O                            */
-    HU_EXIT_USAGE = 2,       /* arguments, configuration                         */
-    HU_EXIT_GENERATE = 5,    /* no schemas found                                 */
-    HU_EXIT_FETCH = 6,       /* OpenAPI or release fetch, cache, CRD conversion  */
+    HU_EXIT_FAILURE = 1,  /* files, generation I/O                            */
+    HU_EXIT_USAGE = 2,    /* arguments, configuration                         */
+    HU_EXIT_GENERATE = 5, /* no schemas found                                 */
+    HU_EXIT_FETCH = 6,    /* OpenAPI or release fetch, cache, CRD conversion  */
     HU_EXIT_INTERRUPTED = 130,
 };
 
 typedef struct hu_problem {
-    size_t source;  /* rank of the source it concerns  */
-    char *key;      /* of the document; ""             */
-    int exit_code;  /* 0: a warning                    */
+    size_t source; /* rank of the source it concerns  */
+    char *key;     /* of the document; ""             */
+    int exit_code; /* 0: a warning                    */
     char *text;
 } hu_problem;
 
@@ -33,7 +33,7 @@ typedef struct hu_report {
     pthread_mutex_t lock; /* over the list: problems come from tasks and pool threads */
     hu_problem *list;
     size_t count;
-    bool color;           /* of stderr                                                */
+    bool color; /* of stderr                                                */
 } hu_report;
 
 void hu_report_init(hu_report *report);

@@ -28,8 +28,8 @@ typedef struct api_task {
     const hu_api_doc *doc;
     hu_input *input;
     char *url;
-    char *path;   /* in the cache */
-    bool cached;  /* the copy there has the hash of the index */
+    char *path;  /* in the cache */
+    bool cached; /* the copy there has the hash of the index */
     int rc;
     char *why;
 } api_task;
@@ -100,8 +100,8 @@ static int save(api_task *t)
     int rc = edo_blocking(save_fetched, t);
     if (rc == 0 && t->rc < 0)
         hu_report_add(&t->api->gen->report, t->api->source->rank, t->doc->key, 0,
-                      hu_format("keeping %s in the cache: %s; the next run fetches it again", t->path,
-                                edo_strerror(t->rc)));
+                      hu_format("keeping %s in the cache: %s; the next run fetches it again",
+                                t->path, edo_strerror(t->rc)));
     return rc;
 }
 

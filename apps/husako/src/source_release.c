@@ -43,8 +43,7 @@ static int load_cached(void *arg)
 static int use_cached(release *r)
 {
     for (size_t i = 0; i < r->cached_count; i++)
-        hu_source_add(r->source, hu_strdup(r->cached[i].key))->path =
-            hu_strdup(r->cached[i].path);
+        hu_source_add(r->source, hu_strdup(r->cached[i].key))->path = hu_strdup(r->cached[i].path);
     return hu_source_load(r->gen, r->source);
 }
 

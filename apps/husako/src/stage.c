@@ -158,7 +158,8 @@ int hu_stage_commit(hu_stage *stage)
         rc = rename(stage->staging, stage->dir) < 0 ? -errno : 0;
     else if (rc == -EINVAL || rc == -ENOSYS)
         rc = exchange_by_hand(stage);
-    hu_stage_abort(stage); /* what is under the staging name now is the old one, or the failed new */
+    hu_stage_abort(
+        stage); /* what is under the staging name now is the old one, or the failed new */
     return rc;
 }
 

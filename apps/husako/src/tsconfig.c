@@ -132,9 +132,10 @@ static void judge_base(merge *m, yyjson_val *options, char **warning)
     m->drop_base = strcmp(m->prefix, "./") == 0 && base[0] == '.' &&
                    paths_are_relative(yyjson_obj_get(options, "paths"));
     if (!m->drop_base)
-        *warning = hu_format("tsconfig.json: compilerOptions.baseUrl \"%s\" is kept, but TypeScript 7 "
-                             "rejects it; make the paths relative and remove it",
-                             base);
+        *warning =
+            hu_format("tsconfig.json: compilerOptions.baseUrl \"%s\" is kept, but TypeScript 7 "
+                      "rejects it; make the paths relative and remove it",
+                      base);
 }
 
 /* Paths of an older husako (no "./", meant for baseUrl) that are not in the table above. */

@@ -104,8 +104,8 @@ static bool fill_map(loader *l, step *top)
     yaml_node_t *key = yaml_document_get_node(l->yaml, pair.key);
     if (!key || key->type != YAML_SCALAR_NODE)
         return false;
-    yyjson_mut_val *name = yyjson_mut_strncpy(l->doc, (const char *)key->data.scalar.value,
-                                              key->data.scalar.length);
+    yyjson_mut_val *name =
+        yyjson_mut_strncpy(l->doc, (const char *)key->data.scalar.value, key->data.scalar.length);
     yyjson_mut_val *value = make(l, pair.value);
     return name && value && yyjson_mut_obj_add(map, name, value);
 }
@@ -144,9 +144,10 @@ static int load_one(yaml_parser_t *parser, loader *l, yyjson_mut_val *list, char
         size_t line = yaml.start_mark.line + 1;
         yyjson_mut_val *root = unfold(l);
         if (!root || !yyjson_mut_arr_append(list, root)) {
-            *why = hu_format("YAML document at line %zu: too deep, too large, or with keys that are "
-                             "not plain",
-                             line);
+            *why =
+                hu_format("YAML document at line %zu: too deep, too large, or with keys that are "
+                          "not plain",
+                          line);
             rc = -1;
         }
     }

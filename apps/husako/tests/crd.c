@@ -54,30 +54,33 @@ static char *dts_of(const hu_crd_docs *docs, const char *path)
     CHECK(module);
     hu_buf out = { 0 };
     hu_emit_dts(model, module, &out);
+    hu_model_free(model);
+    for (size_t i = 0; i < docs->count; i++)
+        hu_doc_free(list[i]);
     return out.data;
 }
 
 #define CHECK_HAS(text, part)                                                                      \
     do {                                                                                           \
         if (!strstr((text), (part)))                                                               \
-            FAIL("\"%s\" is not in:\n%s", (part), (text));                                          \
+            FAIL("\"%s\" is not in:\n%s", (part), (text));                                         \
     } while (0)
 
-static const char ISSUER[] =
-    "# something else first\nkind: Namespace\n---\n" CRD_HEAD("cert-manager.io", "Issuer", "v1")
-    "          spec:\n"
-    "            type: object\n"
-    "            description: \"What: */ is wanted\"\n"
-    "            required: [acme]\n"
-    "            properties:\n"
-    "              acme:\n"
-    "                type: object\n"
-    "                properties:\n"
-    "                  private_key-ref: {type: object, properties: {name: {type: string}}}\n"
-    "              solvers:\n"
-    "                type: array\n"
-    "                items: {type: object, properties: {n: {type: integer, minimum: 1.50}}}\n"
-    "              port: {x-kubernetes-int-or-string: true}\n";
+static const char ISSUER[] = "# something else first\nkind: Namespace\n---\n" CRD_HEAD(
+    "cert-manager.io", "Issuer",
+    "v1") "          spec:\n"
+          "            type: object\n"
+          "            description: \"What: */ is wanted\"\n"
+          "            required: [acme]\n"
+          "            properties:\n"
+          "              acme:\n"
+          "                type: object\n"
+          "                properties:\n"
+          "                  private_key-ref: {type: object, properties: {name: {type: string}}}\n"
+          "              solvers:\n"
+          "                type: array\n"
+          "                items: {type: object, properties: {n: {type: integer, minimum: 1.50}}}\n"
+          "              port: {x-kubernetes-int-or-string: true}\n";
 
 TEST(nested_objects_become_schemas)
 {
@@ -106,17 +109,16 @@ TEST(nested_objects_become_schemas)
 /* a.bC and aB.c would both be called KABC (FIX-36). */
 TEST(lifted_names_are_unique)
 {
-    hu_crd_docs docs = convert(CRD_HEAD("x.dev", "K", "v1")
-                               "          a:\n"
-                               "            type: object\n"
-                               "            properties:\n"
-                               "              bC: {type: object, properties: {one: {}}}\n"
-                               "          aB:\n"
-                               "            type: object\n"
-                               "            properties:\n"
-                               "              c: {type: object, properties: {two: {}}}\n"
-                               "---\n" CRD_HEAD("x.dev", "KA", "v1")
-                               "          z: {type: string}\n");
+    hu_crd_docs docs = convert(CRD_HEAD(
+        "x.dev", "K", "v1") "          a:\n"
+                            "            type: object\n"
+                            "            properties:\n"
+                            "              bC: {type: object, properties: {one: {}}}\n"
+                            "          aB:\n"
+                            "            type: object\n"
+                            "            properties:\n"
+                            "              c: {type: object, properties: {two: {}}}\n"
+                            "---\n" CRD_HEAD("x.dev", "KA", "v1") "          z: {type: string}\n");
     char *dts = dts_of(&docs, "x.dev/v1");
     CHECK_HAS(dts, "one?: any;");
     CHECK_HAS(dts, "two?: any;");
@@ -146,12 +148,12 @@ TEST(versions_and_lists)
 
 TEST(scalars_have_the_types_of_yaml_1_2)
 {
-    hu_crd_docs docs = convert(CRD_HEAD("x.dev", "K", "v1")
-                               "          p:\n"
-                               "            enum: [yes, 'true', true, 1, 1.0, '1', ~, 1e3, 0x10, v1]\n"
-                               "            text: |\n"
-                               "              two\n"
-                               "              lines\n");
+    hu_crd_docs docs = convert(CRD_HEAD(
+        "x.dev", "K", "v1") "          p:\n"
+                            "            enum: [yes, 'true', true, 1, 1.0, '1', ~, 1e3, 0x10, v1]\n"
+                            "            text: |\n"
+                            "              two\n"
+                            "              lines\n");
     CHECK_HAS(docs.list[0].json,
               "\"enum\":[\"yes\",\"true\",true,1,1.0,\"1\",null,1e3,\"0x10\",\"v1\"]");
     CHECK_HAS(docs.list[0].json, "\"text\":\"two\\nlines\\n\"");

@@ -10,7 +10,7 @@
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1."
 #define GVK(g, v, k)                                                                               \
-    "\"x-kubernetes-group-version-kind\":[{\"group\":\"" g "\",\"kind\":\"" k                         \
+    "\"x-kubernetes-group-version-kind\":[{\"group\":\"" g "\",\"kind\":\"" k                      \
     "\",\"version\":\"" v "\"}]"
 
 static hu_doc *doc_of(const char *key, const char *schemas)
@@ -24,10 +24,18 @@ static hu_doc *doc_of(const char *key, const char *schemas)
     return doc;
 }
 
+static hu_doc *kept; /* what the model of a test points into */
+
 static hu_model *model_of(const char *schemas)
 {
-    hu_doc *doc = doc_of("apis/x/v1", schemas);
-    return hu_model_build(&doc, 1);
+    kept = doc_of("apis/x/v1", schemas);
+    return hu_model_build(&kept, 1);
+}
+
+static void model_done(hu_model *model)
+{
+    hu_model_free(model);
+    hu_doc_free(kept);
 }
 
 static const hu_module *module_of(const hu_model *model, const char *path)
@@ -55,12 +63,12 @@ static char *js_of(const hu_model *model, const char *path)
 #define CHECK_HAS(text, part)                                                                      \
     do {                                                                                           \
         if (!strstr((text), (part)))                                                               \
-            FAIL("\"%s\" is not in:\n%s", (part), (text));                                          \
+            FAIL("\"%s\" is not in:\n%s", (part), (text));                                         \
     } while (0)
 #define CHECK_LACKS(text, part)                                                                    \
     do {                                                                                           \
         if (strstr((text), (part)))                                                                \
-            FAIL("\"%s\" is in:\n%s", (part), (text));                                              \
+            FAIL("\"%s\" is in:\n%s", (part), (text));                                             \
     } while (0)
 
 TEST(json_errors_have_a_position)
@@ -80,44 +88,49 @@ TEST(homes_of_schemas)
 {
     hu_model *model = model_of(
         "\"" META "Time\":{\"type\":\"string\"},"
-        "\"io.k8s.api.apps.v1.Deployment\":{" GVK("apps", "v1", "Deployment") "},"
-        "\"io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService\":{"
-        GVK("apiregistration.k8s.io", "v1", "APIService") "},"
-        "\"io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference\":{\"properties\":{}},"
-        "\"io.cert-manager.v1.IssuerSpec\":{\"properties\":{}},"
-        "\"nowhere\":{\"properties\":{}}");
+        "\"io.k8s.api.apps.v1.Deployment\":{" GVK(
+            "apps", "v1",
+            "Deployment") "},"
+                          "\"io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService\":{" GVK(
+                              "apiregistration.k8s.io", "v1",
+                              "APIService") "},"
+                                            "\"io.k8s.kube-aggregator.pkg.apis.apiregistration.v1."
+                                            "ServiceReference\":{\"properties\":{}},"
+                                            "\"io.cert-manager.v1.IssuerSpec\":{\"properties\":{}},"
+                                            "\"nowhere\":{\"properties\":{}}");
     CHECK_UINT(module_of(model, "_common")->count, ==, 2);
     CHECK_UINT(module_of(model, "apps/v1")->count, ==, 1);
     CHECK_UINT(module_of(model, "apiregistration.k8s.io/v1")->count, ==, 2);
     CHECK_UINT(module_of(model, "cert-manager.io/v1")->count, ==, 1);
     CHECK_UINT(hu_model_group_versions(model), ==, 3);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(groups_cannot_leave_the_directory)
 {
-    hu_model *model = model_of("\"a.b.C\":{" GVK("../../etc", "v1", "C") "},"
-                               "\"a.c.D\":{" GVK("..", "../x", "D") "}");
+    hu_model *model = model_of(
+        "\"a.b.C\":{" GVK("../../etc", "v1", "C") "},"
+                                                  "\"a.c.D\":{" GVK("..", "../x", "D") "}");
     for (size_t i = 0; i < model->module_count; i++) {
         const char *path = model->modules[i]->path;
         CHECK_LACKS(path, "/.");
         CHECK(path[0] != '/' && path[0] != '.');
         CHECK(!strchr(path, '/') || strchr(path, '/') == strrchr(path, '/'));
     }
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(both_names_of_a_group)
 {
-    hu_model *model = model_of("\"io.k8s.api.networking.v1.Ingress\":{"
-                               GVK("networking.k8s.io", "v1", "Ingress") "}");
+    hu_model *model = model_of(
+        "\"io.k8s.api.networking.v1.Ingress\":{" GVK("networking.k8s.io", "v1", "Ingress") "}");
     char *dts = dts_of(model, "networking.k8s.io/v1"), *js = js_of(model, "networking.k8s.io/v1");
     CHECK_HAS(dts, "export * from \"k8s/networking/v1\";");
     CHECK_HAS(js, "export * from \"k8s/networking/v1\";");
     CHECK(hu_module_has_js(module_of(model, "networking.k8s.io/v1")));
     free(dts);
     free(js);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(types)
@@ -146,7 +159,7 @@ TEST(types)
                    "}\n");
     CHECK(!hu_module_has_js(module_of(model, "x/v1")));
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(nesting_has_no_limit_that_crashes)
@@ -168,7 +181,7 @@ TEST(nesting_has_no_limit_that_crashes)
     hu_buf_free(&store);
     hu_buf_free(&schema);
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(scalars_are_aliases)
@@ -187,7 +200,7 @@ TEST(scalars_are_aliases)
     CHECK_HAS(dts, "export type Fields = Record<string, any>;");
     CHECK_HAS(dts, "export type Loop = any;");
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(comments_cannot_be_left)
@@ -197,19 +210,28 @@ TEST(comments_cannot_be_left)
     char *dts = dts_of(model, "x/v1");
     CHECK_HAS(dts, "/**\n * a *\\/ b **\\/\n *\n * c*\n * /d\n */\nexport interface T");
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 #define DEPLOYMENT                                                                                 \
-    "\"io.k8s.api.apps.v1.Deployment\":{\"properties\":{\"apiVersion\":{},\"kind\":{},"             \
-    "\"metadata\":{},\"spec\":" REF("io.k8s.api.apps.v1.DeploymentSpec") ",\"status\":{},"            \
-    "\"other\":{\"type\":\"string\"}}," GVK("apps", "v1", "Deployment") "},"                          \
-    "\"io.k8s.api.apps.v1.DeploymentSpec\":{\"properties\":{\"replicas\":{\"type\":\"integer\"},"    \
-    "\"template\":{\"allOf\":[" REF("io.k8s.api.core.v1.PodTemplateSpec") "]}}}"
+    "\"io.k8s.api.apps.v1.Deployment\":{\"properties\":{\"apiVersion\":{},\"kind\":{},"            \
+    "\"metadata\":{},\"spec\":" REF(                                                               \
+        "io.k8s.api.apps.v1.DeploymentSpec") ",\"status\":{},"                                     \
+                                             "\"other\":{\"type\":\"string\"}}," GVK(              \
+                                                 "apps", "v1",                                     \
+                                                 "Deployment") "},"                                \
+                                                               "\"io.k8s.api.apps.v1."             \
+                                                               "DeploymentSpec\":{\"properties\":" \
+                                                               "{\"replicas\":{\"type\":"          \
+                                                               "\"integer\"},"                     \
+                                                               "\"template\":{\"allOf\":[" REF(    \
+                                                                   "io.k8s.api.core.v1."           \
+                                                                   "PodTemplateSpec") "]}}}"
 
 TEST(resource_builders)
 {
-    hu_model *model = model_of(DEPLOYMENT ",\"io.k8s.api.core.v1.PodTemplateSpec\":{\"properties\":{}}");
+    hu_model *model =
+        model_of(DEPLOYMENT ",\"io.k8s.api.core.v1.PodTemplateSpec\":{\"properties\":{}}");
     char *dts = dts_of(model, "apps/v1"), *js = js_of(model, "apps/v1");
     CHECK_HAS(dts, "import { _ResourceBuilder, _SchemaBuilder } from \"husako/_base\";\n\n"
                    "import { PodTemplateSpec } from \"k8s/core/v1\";\n\n");
@@ -231,7 +253,7 @@ TEST(resource_builders)
                   "  replicas(v) { return this._set(\"replicas\", v); }\n");
     free(dts);
     free(js);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(what_is_missing_becomes_any)
@@ -241,19 +263,19 @@ TEST(what_is_missing_becomes_any)
     CHECK_HAS(dts, "type PodTemplateSpec = any;\n");
     CHECK_LACKS(dts, "k8s/core/v1");
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(equal_names_of_two_modules)
 {
-    hu_model *model = model_of(
-        "\"io.k8s.api.a.v1.Thing\":{\"properties\":{\"x\":" REF("io.k8s.api.b.v1.Thing") "}},"
-        "\"io.k8s.api.b.v1.Thing\":{\"properties\":{}}");
+    hu_model *model = model_of("\"io.k8s.api.a.v1.Thing\":{\"properties\":{\"x\":" REF(
+        "io.k8s.api.b.v1.Thing") "}},"
+                                 "\"io.k8s.api.b.v1.Thing\":{\"properties\":{}}");
     char *dts = dts_of(model, "a/v1");
     CHECK_HAS(dts, "import { Thing as b_v1_Thing } from \"k8s/b/v1\";");
     CHECK_HAS(dts, "x(value: b_v1_Thing): this;");
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(equal_names_in_one_module)
@@ -266,17 +288,20 @@ TEST(equal_names_in_one_module)
     CHECK_HAS(dts, "export interface VersionInfo {");
     CHECK_HAS(dts, "export interface class_ {");
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(base_class_stays_compatible)
 {
-    hu_model *model = model_of(
-        "\"io.k8s.api.core.v1.Claim\":{\"properties\":{\"spec\":" REF("io.k8s.api.core.v1.S") "},"
-        GVK("", "v1", "Claim") "},"
-        "\"io.k8s.api.core.v1.S\":{\"properties\":{\"resources\":" REF("io.k8s.api.core.v1.R")
-        ",\"set\":{\"type\":\"array\"},\"constructor\":{\"type\":\"string\"}}},"
-        "\"io.k8s.api.core.v1.R\":{\"properties\":{}}");
+    hu_model *model =
+        model_of("\"io.k8s.api.core.v1.Claim\":{\"properties\":{\"spec\":" REF("io.k8s.api.core.v1."
+                                                                               "S") "}," GVK(
+            "", "v1",
+            "Claim") "},"
+                     "\"io.k8s.api.core.v1.S\":{\"properties\":{\"resources\":" REF(
+                         "io.k8s.api.core.v1.R") ",\"set\":{\"type\":\"array\"},\"constructor\":{"
+                                                 "\"type\":\"string\"}}},"
+                                                 "\"io.k8s.api.core.v1.R\":{\"properties\":{}}");
     char *dts = dts_of(model, "core/v1"), *js = js_of(model, "core/v1");
     CHECK_HAS(dts, "resources(value: R | import(\"husako\").ResourceRequirementsFragment): this;");
     CHECK_HAS(dts, "set_(value: any[]): this;");
@@ -284,25 +309,26 @@ TEST(base_class_stays_compatible)
     CHECK_HAS(js, "super(\"v1\", \"Claim\")");
     free(dts);
     free(js);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(keys_cannot_leave_their_string)
 {
-    hu_model *model = model_of("\"io.k8s.api.x.v1.T\":{\"properties\":{\"a\\\"b\\n\":"
-                               REF("io.k8s.api.x.v1.T") "}}");
+    hu_model *model = model_of(
+        "\"io.k8s.api.x.v1.T\":{\"properties\":{\"a\\\"b\\n\":" REF("io.k8s.api.x.v1.T") "}}");
     char *js = js_of(model, "x/v1");
     CHECK_HAS(js, "a_b_(v) { return this._set(\"a\\\"b\\n\", v); }");
     free(js);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST(schema_store)
 {
     hu_model *model = model_of(
         "\"io.k8s.apimachinery.pkg.api.resource.Quantity\":{\"oneOf\":[],\"description\":\"d\"},"
-        "\"io.k8s.api.apps.v1.D\":{\"properties\":{\"b\":{\"default\":1.50,\"type\":\"number\"},\"a\":"
-        REF("io.k8s.apimachinery.pkg.api.resource.Quantity") "}," GVK("apps", "v1", "D") "}");
+        "\"io.k8s.api.apps.v1.D\":{\"properties\":{\"b\":{\"default\":1.50,\"type\":\"number\"},"
+        "\"a\":" REF("io.k8s.apimachinery.pkg.api.resource.Quantity") "}," GVK("apps", "v1",
+                                                                               "D") "}");
     hu_generation *gen = hu_generation_create(model);
     for (size_t i = 0; i < model->module_count; i++)
         hu_generation_part(gen, i);
@@ -341,7 +367,7 @@ TEST(schema_store)
         "}\n";
     CHECK_STR(gen->schema.text.data, want);
     hu_generation_free(gen);
-    hu_model_free(model);
+    model_done(model);
 }
 
 /* The same documents in any order give the same bytes; a later source wins over an earlier one, and
@@ -352,7 +378,8 @@ TEST(merging)
     const char *b = "\"io.k8s.api.x.v1.T\":{\"properties\":{\"b\":{}}," GVK("x", "v1", "T") "}";
     const char *c = "\"io.k8s.api.x.v1.T\":{\"properties\":{\"c\":{}}}";
     for (int turn = 0; turn < 3; turn++) {
-        hu_doc *docs[3] = { doc_of("apis/x/v1", a), doc_of("apis/x/v2", b), doc_of("apis/x/v1", c) };
+        hu_doc *docs[3] = { doc_of("apis/x/v1", a), doc_of("apis/x/v2", b),
+                            doc_of("apis/x/v1", c) };
         docs[2]->source = 1;
         hu_doc *order[3] = { docs[turn], docs[(turn + 1) % 3], docs[(turn + 2) % 3] };
         hu_model *model = hu_model_build(order, 2 + (turn != 2));
@@ -371,6 +398,8 @@ TEST(merging)
     CHECK_STR(model->schemas[0]->props[0].name.data, "b");
     CHECK_INT(model->schemas[0]->form, ==, HU_FORM_RESOURCE);
     hu_model_free(model);
+    hu_doc_free(pair[0]);
+    hu_doc_free(pair[1]);
 }
 
 TEST(empty)
@@ -380,7 +409,7 @@ TEST(empty)
     CHECK_HAS(dts, "export {};");
     CHECK_UINT(model->count, ==, 0);
     free(dts);
-    hu_model_free(model);
+    model_done(model);
 }
 
 TEST_MAIN()

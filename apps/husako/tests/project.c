@@ -18,16 +18,17 @@ TEST(config_of_every_kind)
 {
     hu_config config;
     char *why;
-    CHECK_OK(parse(&config,
-                   "[entries]\ndev = \"env/dev.ts\"\n"
-                   "[resources]\n"
-                   "kubernetes = { source = \"release\", version = \"1.33\" }\n"
-                   "crds = { source = \"file\", path = \"crds\" }\n"
-                   "[resources.issuer]\nsource = \"git\"\nrepo = \"r\"\ntag = \"t\"\npath = \"p\"\n"
-                   "[charts]\nredis = { source = \"registry\", repo = \"r\", chart = \"c\", version "
-                   "= \"1\" }\n"
-                   "[plugins]\nflux = { source = \"git\", url = \"u\" }\n",
-                   &why));
+    CHECK_OK(
+        parse(&config,
+              "[entries]\ndev = \"env/dev.ts\"\n"
+              "[resources]\n"
+              "kubernetes = { source = \"release\", version = \"1.33\" }\n"
+              "crds = { source = \"file\", path = \"crds\" }\n"
+              "[resources.issuer]\nsource = \"git\"\nrepo = \"r\"\ntag = \"t\"\npath = \"p\"\n"
+              "[charts]\nredis = { source = \"registry\", repo = \"r\", chart = \"c\", version "
+              "= \"1\" }\n"
+              "[plugins]\nflux = { source = \"git\", url = \"u\" }\n",
+              &why));
     CHECK_UINT(config.resources.count, ==, 3);
     CHECK_STR(config.resources.list[0].name, "crds");
     CHECK_STR(config.resources.list[1].name, "issuer");
@@ -134,11 +135,12 @@ TEST(lock_written_from_config)
 {
     hu_config config;
     char *why;
-    CHECK_OK(parse(&config,
-                   "[resources]\n\"my k8s\" = { source = \"release\", version = \"1.33\" }\n"
-                   "crds = { source = \"file\", path = \"crds\" }\n"
-                   "[charts]\nredis = { source = \"oci\", reference = 'oci://h/\"p', version = \"1\" }",
-                   &why));
+    CHECK_OK(
+        parse(&config,
+              "[resources]\n\"my k8s\" = { source = \"release\", version = \"1.33\" }\n"
+              "crds = { source = \"file\", path = \"crds\" }\n"
+              "[charts]\nredis = { source = \"oci\", reference = 'oci://h/\"p', version = \"1\" }",
+              &why));
     const char *now = "2026-01-02T03:04:05Z", *hash = "0123456789abcdef";
     hu_lock lock = { .valid = true, .husako_version = hu_strdup("0.1.0") };
     hu_lock_add(&lock, "charts", &config.charts.list[0], NULL, now);
@@ -162,7 +164,10 @@ TEST(lock_written_from_config)
 TEST(malformed_locks_count_as_absent)
 {
     static const char *const texts[] = {
-        "", "format_version = 2\nhusako_version = \"1\"\n", "format_version = 1\n", "x = [",
+        "",
+        "format_version = 2\nhusako_version = \"1\"\n",
+        "format_version = 1\n",
+        "x = [",
         "format_version = 1\nhusako_version = \"1\"\nresources = 3\n",
         "format_version = 1\nhusako_version = \"1\"\n[resources.a]\nversion = 3\n",
     };

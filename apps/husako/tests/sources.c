@@ -29,11 +29,20 @@ static void leave_directory(void)
 TEST(release_tags)
 {
     static const char *const cases[][2] = {
-        { "1.35", "v1.35.0" },   { "1.35.1", "v1.35.1" }, { "v1.35", "v1.35.0" },
-        { "v1.35.1", "v1.35.1" }, { "1.35.0-rc.1", "v1.35.0-rc.1" },
-        { "1", NULL },           { "", NULL },            { "1.", NULL },
-        { "1.35.", NULL },       { "../x", NULL },        { "1.35/..", NULL },
-        { "1.35.0-", NULL },     { "1.35.0-a/b", NULL },  { "latest", NULL },
+        { "1.35", "v1.35.0" },
+        { "1.35.1", "v1.35.1" },
+        { "v1.35", "v1.35.0" },
+        { "v1.35.1", "v1.35.1" },
+        { "1.35.0-rc.1", "v1.35.0-rc.1" },
+        { "1", NULL },
+        { "", NULL },
+        { "1.", NULL },
+        { "1.35.", NULL },
+        { "../x", NULL },
+        { "1.35/..", NULL },
+        { "1.35.0-", NULL },
+        { "1.35.0-a/b", NULL },
+        { "latest", NULL },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *tag = hu_release_tag(cases[i][0]);
@@ -120,7 +129,10 @@ TEST(api_index)
     CHECK_STR(index.list[1].hash, "AB");
     hu_api_index_free(&index);
     static const char *const bad[] = {
-        "", "[]", "{\"paths\":{}}", "{\"paths\":{\"api/v1\":{}}}",
+        "",
+        "[]",
+        "{\"paths\":{}}",
+        "{\"paths\":{\"api/v1\":{}}}",
         "{\"paths\":{\"api/v1\":{\"serverRelativeURL\":\"http://elsewhere/\"}}}",
         "{\"paths\":{\"api/v1\":{\"serverRelativeURL\":\"/x\\r\\nHost: y\"}}}",
     };
@@ -219,10 +231,10 @@ TEST(options)
     CHECK_OK(parse(&o, &why, "--concurrency", "7"));
     CHECK_UINT(o.jobs, ==, 7);
     static const char *const bad[][2] = {
-        { "--jobs", "0" },       { "--jobs", "-1" },          { "--jobs", "9999999999999" },
-        { "--jobs", "3x" },      { "--api-server", "h:80" },  { "--api-server", "http://h/?q" },
-        { "--bogus", NULL },     { "--spec-dir", NULL },      { "--client-key", "k" },
-        { "stray", NULL },       { "--spec-dir", "" },
+        { "--jobs", "0" },   { "--jobs", "-1" },         { "--jobs", "9999999999999" },
+        { "--jobs", "3x" },  { "--api-server", "h:80" }, { "--api-server", "http://h/?q" },
+        { "--bogus", NULL }, { "--spec-dir", NULL },     { "--client-key", "k" },
+        { "stray", NULL },   { "--spec-dir", "" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK_INT(parse(&o, &why, bad[i][0], bad[i][1]), ==, -EINVAL);

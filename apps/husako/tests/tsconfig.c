@@ -36,9 +36,9 @@ static char *stable(const char *old, char **warning)
 }
 
 #define OURS(indent, prefix)                                                                       \
-    indent "\"husako\": [\"" prefix ".husako/types/husako.d.ts\"],\n" indent                          \
-           "\"husako/_base\": [\"" prefix ".husako/types/husako/_base.d.ts\"],\n" indent              \
-           "\"husako/test\": [\"" prefix ".husako/types/husako/test.d.ts\"],\n" indent                \
+    indent "\"husako\": [\"" prefix ".husako/types/husako.d.ts\"],\n" indent                       \
+           "\"husako/_base\": [\"" prefix ".husako/types/husako/_base.d.ts\"],\n" indent           \
+           "\"husako/test\": [\"" prefix ".husako/types/husako/test.d.ts\"],\n" indent             \
            "\"k8s/*\": [\"" prefix ".husako/types/k8s/*\"]"
 
 TEST(new_file)
@@ -73,11 +73,12 @@ TEST(comments_and_order_stay)
                     "\t\"compilerOptions\": {\n"
                     "\t\t\"zebra\": 1, // z\n"
                     "\t\t\"paths\": {\n"
-                    "\t\t\t\"@app/*\": [\"./src/*\"], // mine\n" OURS("\t\t\t", "./") "\n"
-                    "\t\t},\n"
-                    "\t\t\"alpha\": \"// no comment\",\n"
-                    "\t},\n"
-                    "}\n");
+                    "\t\t\t\"@app/*\": [\"./src/*\"], // mine\n" OURS(
+                        "\t\t\t", "./") "\n"
+                                        "\t\t},\n"
+                                        "\t\t\"alpha\": \"// no comment\",\n"
+                                        "\t},\n"
+                                        "}\n");
     CHECK(!warning);
     free(text);
 }
@@ -85,8 +86,12 @@ TEST(comments_and_order_stay)
 TEST(empty_and_one_line_files)
 {
     static const char *const olds[] = {
-        "{}", "{ }", "{ // nothing\n}", "{\"compilerOptions\":{}}",
-        "{\"compilerOptions\": {\"paths\": {}}}", "{\"a\": {\"b\": [1, {\"c\": \"}\"}]}}",
+        "{}",
+        "{ }",
+        "{ // nothing\n}",
+        "{\"compilerOptions\":{}}",
+        "{\"compilerOptions\": {\"paths\": {}}}",
+        "{\"a\": {\"b\": [1, {\"c\": \"}\"}]}}",
         "\xef\xbb\xbf{\n  \"extends\": \"./base.json\"\n}\n",
         "{\"compilerOptions\": {\"paths\": {\"x\": [\"./y\"],}}}",
     };
