@@ -3,8 +3,8 @@
  *
  * A parked task is frozen for the microseconds its stack is walked: its wait word says so, and whoever
  * would wake it looks again a moment later. A running one is asked by signal. The rest (new, or in a run
- * queue) is described from its fields, read without a lock and believed only if the slot's generation is
- * the same before and after. */
+ * queue) is described from its fields, read without a lock and believed only if the slot's id is the
+ * same before and after. */
 #include "arch/unwind.h"
 #include "core/monitor.h"
 #include "core/runtime.h"
@@ -99,12 +99,11 @@ typedef struct picture {
 /* Reads fields that their owner may be changing; see the head of this file. */
 __attribute__((no_sanitize("thread"), noinline)) static bool take_picture(edo__task *t, picture *p)
 {
-    uint32_t generation = edo__aload(&t->generation, EDO__ACQ);
+    p->id = edo__aload(&t->id, EDO__ACQ);
     p->task = t;
     p->state = edo__aload(&t->state, EDO__ACQ);
     if (p->state == EDO__TASK_FREE)
         return false;
-    p->id = edo__task_id(t);
     p->parent = t->parent;
     p->why = edo__aload(&t->why, EDO__RLX);
     p->why_obj = t->why_obj;
@@ -114,7 +113,7 @@ __attribute__((no_sanitize("thread"), noinline)) static bool take_picture(edo__t
         p->name[i] = ((volatile char *)t->name)[i];
     p->name[sizeof p->name - 1] = '\0';
     edo__afence(EDO__ACQ);
-    return edo__aload(&t->generation, EDO__ACQ) == generation && t->rt != NULL;
+    return edo__aload(&t->id, EDO__ACQ) == p->id;
 }
 
 /* The stack of a parked task; 0 when it is not parked. */

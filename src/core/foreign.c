@@ -10,9 +10,16 @@ static __thread edo__task *tls_stand_in;
 static pthread_key_t stand_in_key;
 static pthread_once_t stand_in_once = PTHREAD_ONCE_INIT;
 
+/* Another key's destructor may still wait or lock after this one: then it gets a new stand-in. */
+static void stand_in_free(void *stand_in)
+{
+    tls_stand_in = NULL;
+    free(stand_in);
+}
+
 static void stand_in_make_key(void)
 {
-    if (pthread_key_create(&stand_in_key, free) != 0) {
+    if (pthread_key_create(&stand_in_key, stand_in_free) != 0) {
         fprintf(stderr, "edo: no thread-specific key left for a foreign thread's stand-in\n");
         abort();
     }

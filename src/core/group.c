@@ -16,7 +16,8 @@
 
 /* Results of ended children, in order of completion. Most children leave only this behind; one with a name,
  * or whose id somebody asked for, stays until its result was taken. */
-#define RESULTS_CHUNK 127
+#define RESULTS_CHUNK 15  /* 496 bytes each */
+#define CHUNKS_CACHED 64u /* free ones a worker keeps */
 
 typedef struct edo__results {
     struct edo__results *next;
@@ -50,55 +51,65 @@ void edo_group_cancel(edo_group *g)
     edo__scope_mark(&g->edo__scope, EDO__CANCELLED_SELF);
 }
 
-static bool deadline_passed(const edo_group *g)
+bool edo__group_late(const edo_group *g)
 {
-    int64_t deadline = g->edo__scope.edo__deadline_eff;
-    return edo__unlikely(deadline != EDO_FOREVER) && deadline <= edo__clock_now(g->edo__rt);
+    return g->edo__scope.edo__deadline_eff <= edo__clock_now(g->edo__rt);
 }
 
-int edo__group_add(edo_group *g, edo__task *t)
-{
-    t->group = g;
-    t->scope = &g->edo__scope;
-    edo__spin_lock(&g->edo__lock);
-    int rc = 0;
-    if (edo__aload(&g->edo__scope.edo__cancelled, EDO__RLX) != 0 || deadline_passed(g))
-        rc = -ECANCELED;
-    else if (g->edo__limit != 0 && g->edo__live >= g->edo__limit)
-        rc = -EAGAIN;
-    if (rc == 0) {
-        g->edo__live++;
-        t->sib_prev = NULL;
-        t->sib_next = g->edo__children;
-        if (t->sib_next != NULL)
-            t->sib_next->sib_prev = t;
-        g->edo__children = t;
-    }
-    edo__spin_unlock(&g->edo__lock);
-    return rc;
-}
-
-void edo__task_unref(edo__task *t)
+void edo__task_unref_on(edo__task *t, edo__worker *w)
 {
     /* Nobody can take a reference any more once t is on no list: 1 stays 1. Otherwise acq_rel: what
      * others did with t comes before its reuse. */
     if (edo__aload(&t->refs, EDO__ACQ) == 1 || edo__asub(&t->refs, 1u, EDO__AR) == 1)
-        edo__task_free(t, edo__current_worker(t->rt));
+        edo__task_free(t, w);
+}
+
+void edo__task_unref(edo__task *t)
+{
+    edo__task_unref_on(t, edo__current_worker(t->rt));
+}
+
+static inline edo__results *chunk_alloc(edo__worker *w)
+{
+    edo__results *chunk = w->free_results;
+    if (edo__unlikely(chunk == NULL))
+        return malloc(sizeof *chunk);
+    w->free_results = chunk->next;
+    w->free_results_count--;
+    return chunk;
+}
+
+static inline void chunk_free(edo__results *chunk, edo__worker *w)
+{
+    if (w->free_results_count < CHUNKS_CACHED) {
+        chunk->next = w->free_results;
+        w->free_results = chunk;
+        w->free_results_count++;
+    } else {
+        free(chunk);
+    }
+}
+
+void edo__results_drop_cache(edo__worker *w)
+{
+    while (w->free_results != NULL) {
+        edo__results *chunk = w->free_results;
+        w->free_results = chunk->next;
+        free(chunk);
+    }
 }
 
 /* Makes room for one more result; g's lock is held before and after, and not in between. False: there is no
  * memory, and the result is lost to edo_group_next() (not to edo_group_close()). */
-static __attribute__((noinline)) bool results_grow(edo_group *g)
+static __attribute__((noinline)) bool results_grow(edo_group *g, edo__worker *w)
 {
     edo__spin_unlock(&g->edo__lock);
-    edo__results *chunk = malloc(sizeof *chunk);
+    edo__results *chunk = chunk_alloc(w);
     edo__spin_lock(&g->edo__lock);
     if (chunk == NULL)
         return false;
     if (g->edo__results_last != NULL && g->edo__results_last->put < RESULTS_CHUNK) {
-        edo__spin_unlock(&g->edo__lock); /* another child was faster */
-        free(chunk);
-        edo__spin_lock(&g->edo__lock);
+        chunk_free(chunk, w); /* another child was faster */
         return true;
     }
     chunk->next = NULL;
@@ -112,11 +123,11 @@ static __attribute__((noinline)) bool results_grow(edo_group *g)
 }
 
 /* Under g's lock: notes t's result; true when t itself is kept for its name. */
-static bool results_put(edo_group *g, edo__task *t)
+static inline bool results_put(edo_group *g, edo__task *t, edo__worker *w)
 {
     edo__results *last = g->edo__results_last;
     while (edo__unlikely(last == NULL || last->put == RESULTS_CHUNK)) {
-        if (!results_grow(g))
+        if (!results_grow(g, w))
             return false;
         last = g->edo__results_last;
     }
@@ -130,9 +141,9 @@ static bool results_put(edo_group *g, edo__task *t)
 }
 
 /* Under g's lock: t leaves the live children; true when t is kept for edo_group_next(). */
-static bool child_leaves(edo_group *g, edo__task *t)
+static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
 {
-    bool kept = !g->edo__discard && results_put(g, t);
+    bool kept = !g->edo__discard && results_put(g, t, w);
     if (t->sib_prev != NULL)
         t->sib_prev->sib_next = t->sib_next;
     else
@@ -146,7 +157,7 @@ static bool child_leaves(edo_group *g, edo__task *t)
 }
 
 /* Under g's lock: claims the owner if what it waits for has come. */
-static edo__task *claim_owner(edo_group *g, uint32_t *was)
+static inline edo__task *claim_owner(edo_group *g, uint32_t *was)
 {
     edo__waiter *w = g->edo__owner;
     bool next = w != NULL && w->n != 0;
@@ -160,7 +171,7 @@ static edo__task *claim_owner(edo_group *g, uint32_t *was)
 }
 
 /* Under g's lock: claims the first spawner that waits for room. */
-static edo__task *claim_room(edo_group *g, uint32_t *was)
+static inline edo__task *claim_room(edo_group *g, uint32_t *was)
 {
     if (g->edo__limit == 0 || g->edo__live >= g->edo__limit)
         return NULL;
@@ -192,7 +203,7 @@ void edo__group_ended(edo__task *t, edo__worker *w)
 {
     edo_group *g = t->group;
     edo_runtime *rt = t->rt;
-    edo__astore(&t->state, EDO__TASK_ENDED, EDO__SC);
+    edo__astore(&t->state, EDO__TASK_ENDED, EDO__REL); /* ordered by the fence below */
     if (edo__unlikely(t->code < 0) && !g->edo__keep_going) {
         edo__spin_lock(&g->edo__lock);
         bool first = g->edo__code == 0;
@@ -209,23 +220,23 @@ void edo__group_ended(edo__task *t, edo__worker *w)
     bool watched = edo__aload(&t->join, EDO__SC) != NULL;
     if (edo__unlikely(watched))
         edo__aadd(&t->refs, 1u, EDO__RLX);
-    bool kept = child_leaves(g, t);
+    bool kept = child_leaves(g, t, w);
     edo__task *owner = claim_owner(g, &owner_was);
     edo__task *room = claim_room(g, &room_was);
     bool empty = g->edo__live == 0;
     edo__spin_unlock(&g->edo__lock); /* g may be gone from here on, unless it is the root */
 
     edo__count(&w->counters.finished);
-    if (owner != NULL)
-        edo__claimed(owner, owner_was);
-    if (room != NULL)
+    if (owner_was == EDO__WORD_PARKED)
+        edo__schedule_on(owner->rt == rt ? w : NULL, owner);
+    if (edo__unlikely(room != NULL))
         edo__claimed(room, room_was);
     if (edo__unlikely(watched)) {
         edo__join_ended(t);
-        edo__task_unref(t);
+        edo__task_unref_on(t, w);
     }
     if (!kept)
-        edo__task_unref(t);
+        edo__task_unref_on(t, w);
     if (edo__unlikely(root && empty))
         edo__runtime_root_empty(rt);
 }
@@ -289,7 +300,8 @@ int edo_group_next(edo_group *g, edo_result *out)
         bool found = results_take(g, &r, &used_up);
         if (found || g->edo__live == 0) {
             edo__spin_unlock(&g->edo__lock);
-            free(used_up);
+            if (used_up != NULL)
+                chunk_free(used_up, self->worker);
             if (!found)
                 return 0;
             g->edo__taken = r.task;
@@ -313,7 +325,7 @@ static void drop_results(edo_group *g, edo__task *self)
                 edo__task_unref(chunk->at[i].task);
         }
         g->edo__results = chunk->next;
-        free(chunk);
+        chunk_free(chunk, self->worker);
         edo__coop(self);
     }
     g->edo__results_last = NULL;

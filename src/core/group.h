@@ -28,8 +28,34 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id);
 /* A detached task, from any thread. */
 int edo__runtime_spawn_how(struct edo_runtime *rt, const edo__spawn *how);
 
+/* Whether a deadline around the group has passed; asked only when there is one. */
+bool edo__group_late(const edo_group *g);
+
 /* Makes t a live child; 0, or -ECANCELED when the group is cancelled, -EAGAIN at its limit. */
-int edo__group_add(edo_group *g, edo__task *t);
+static inline int edo__group_add(edo_group *g, edo__task *t)
+{
+    t->group = g;
+    t->scope = &g->edo__scope;
+    t->sib_prev = NULL;
+    int rc = 0;
+    edo__spin_lock(&g->edo__lock);
+    if (edo__unlikely(edo__aload(&g->edo__scope.edo__cancelled, EDO__RLX) != 0)) {
+        rc = -ECANCELED;
+    } else if (edo__unlikely(g->edo__scope.edo__deadline_eff != EDO_FOREVER) &&
+               edo__group_late(g)) {
+        rc = -ECANCELED;
+    } else if (edo__unlikely(g->edo__limit != 0 && g->edo__live >= g->edo__limit)) {
+        rc = -EAGAIN;
+    } else {
+        g->edo__live++;
+        t->sib_next = g->edo__children;
+        if (t->sib_next != NULL)
+            t->sib_next->sib_prev = t;
+        g->edo__children = t;
+    }
+    edo__spin_unlock(&g->edo__lock);
+    return rc;
+}
 /* Calls the next spawner that waits for room, for one who was called and does not use it. */
 void edo__group_pass_room(edo_group *g);
 /* t has ended: tells the group, and lets go of t. On the worker that ran it. */
@@ -37,5 +63,9 @@ void edo__group_ended(edo__task *t, struct edo__worker *w);
 
 /* Gives a reference back; the last one frees the slot. */
 void edo__task_unref(edo__task *t);
+void edo__task_unref_on(edo__task *t, struct edo__worker *w);
+
+/* Frees what w keeps for results. */
+void edo__results_drop_cache(struct edo__worker *w);
 
 #endif

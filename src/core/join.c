@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for a task by its id. The list of waiters hangs on the task, under its lock; the id's generation
+/* Waiting for a task by its id. The list of waiters hangs on the task, under its lock; the id
  * is compared under the same lock, so a slot that was reused is never mistaken for the old task.
  *
  * An ending task, which nearly never has a watcher, does not take its lock for it: it writes "ended", then
@@ -20,12 +20,12 @@ static void unlink_watcher(edo__task *t, edo__waiter *w)
     w->queued = false;
 }
 
-/* Under t's lock: what is left of the task with this generation. */
-static bool has_ended(const edo__task *t, uint32_t generation, int *code)
+/* Under t's lock: what is left of the task with this id. */
+static bool has_ended(const edo__task *t, uint64_t id, int *code)
 {
     uint8_t state = edo__aload(&t->state, EDO__SC);
     int result = t->code;
-    bool same = edo__aload(&t->generation, EDO__ACQ) == generation;
+    bool same = edo__aload(&t->id, EDO__ACQ) == id;
     if (same && state != EDO__TASK_ENDED && state != EDO__TASK_FREE)
         return false;
     *code = same && state == EDO__TASK_ENDED ? result : -ESRCH;
@@ -36,13 +36,12 @@ int edo__join_watch(uint64_t id, edo__waiter *w, int *code)
 {
     edo_runtime *rt = w->task->rt;
     edo__task *t = rt != NULL ? edo__task_find(rt, id) : NULL;
-    uint32_t generation = (uint32_t)(id >> 32);
     *code = -ESRCH;
     w->queued = false;
     if (t == NULL)
         return 1;
     edo__spin_lock(&t->lock);
-    bool ended = has_ended(t, generation, code);
+    bool ended = has_ended(t, id, code);
     if (!ended) {
         w->next = edo__aload(&t->join, EDO__RLX);
         w->prev = NULL;
@@ -51,7 +50,7 @@ int edo__join_watch(uint64_t id, edo__waiter *w, int *code)
         w->queued = true;
         edo__astore(&t->join, w, EDO__SC);
         edo__afence(EDO__SC); /* pairs with edo__group_ended() */
-        ended = has_ended(t, generation, code);
+        ended = has_ended(t, id, code);
         if (ended)
             unlink_watcher(t, w);
     }

@@ -21,7 +21,7 @@ static void add_counters(edo_metrics *m, const edo__counters *c)
 static void add_worker(edo_metrics *m, edo__worker *w)
 {
     add_counters(m, &w->counters);
-    m->polls += edo__aload(&w->polls, EDO__RLX);
+    m->polls += edo__aload(&w->tick, EDO__RLX);
     m->local_depth += edo__queue_len(&w->queue) + edo__aload(&w->mail_len, EDO__RLX) +
                       (edo__aload(&w->lifo, EDO__RLX) != NULL);
     edo__spin_lock(&w->timer_lock);

@@ -29,7 +29,7 @@
 
 typedef struct watch { /* what was seen of one worker the last time */
     edo__task *task;
-    uint32_t tick;
+    uint64_t tick;
     int64_t since;
     bool reported;
 } watch;
@@ -220,7 +220,7 @@ static void relieve(edo__worker *w)
 static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
 {
     watch *seen = &m->watches[w->index];
-    uint32_t tick = edo__aload(&w->tick, EDO__ACQ);
+    uint64_t tick = edo__aload(&w->tick, EDO__ACQ);
     edo__task *t = edo__aload(&w->current, EDO__ACQ);
     if (t == NULL || tick != seen->tick || t != seen->task) {
         *seen = (watch){ .task = t, .tick = tick, .since = now };

@@ -64,8 +64,16 @@ static void runtime_drain(edo_runtime *rt)
         runtime_stop(rt);
 }
 
+/* Threads from outside that woke the last tasks: a few instructions each. */
+static void wait_for_visitors(const edo_runtime *rt)
+{
+    while (edo__aload(&rt->visitors, EDO__ACQ) != 0) /* pairs with schedule_outside() */
+        sched_yield();
+}
+
 static void runtime_free(edo_runtime *rt)
 {
+    wait_for_visitors(rt);
     edo__monitor_stop(rt);
     if (rt->pool != NULL)
         edo__pool_destroy(rt->pool);
@@ -262,6 +270,22 @@ static void run_task_deinit(run_task *r)
     pthread_mutex_destroy(&r->lock);
 }
 
+/* The calling thread as worker 0. */
+static int run_first(edo_runtime *rt, edo_fn *fn, void *arg)
+{
+    run_task r;
+    int rc = run_task_spawn(&r, rt, fn, arg, true);
+    if (rc < 0)
+        runtime_drain(rt); /* there is no task at all: the threads leave at once */
+    rt->workers[0].thread = pthread_self();
+    edo__monitor_enter(&rt->workers[0]);
+    edo__worker_run(&rt->workers[0]);
+    edo__monitor_leave(&rt->workers[0]);
+    join_threads(rt);
+    run_task_deinit(&r);
+    return rc < 0 ? rc : r.code;
+}
+
 int edo_run(const edo_config *config, edo_fn *fn, void *arg)
 {
     if (edo__self_task() != NULL)
@@ -270,19 +294,9 @@ int edo_run(const edo_config *config, edo_fn *fn, void *arg)
     int rc = runtime_new(&rt, config);
     if (rc < 0)
         return rc;
-    run_task r;
-    rc = run_task_spawn(&r, rt, fn, arg, true);
+    rc = start_threads(rt, 1);
     if (rc == 0)
-        rc = start_threads(rt, 1);
-    if (rc == 0) {
-        rt->workers[0].thread = pthread_self();
-        edo__monitor_enter(&rt->workers[0]);
-        edo__worker_run(&rt->workers[0]);
-        edo__monitor_leave(&rt->workers[0]);
-        join_threads(rt);
-        rc = r.code;
-    }
-    run_task_deinit(&r);
+        rc = run_first(rt, fn, arg);
     runtime_free(rt);
     return rc;
 }

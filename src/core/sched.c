@@ -8,25 +8,20 @@
  * reverted). If the waker then computes for long, the monitor takes the task out of the slot. */
 #include "core/sched.h"
 
-static __thread edo__task *tls_self;
+__thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
 static __thread edo__worker *tls_worker;
 
 __attribute__((noinline)) edo__task *edo__self_task(void)
 {
     __asm__ __volatile__("" ::: "memory");
-    return tls_self;
+    return edo__tls_self;
 }
 
 __attribute__((noinline)) edo__task *edo__self(void)
 {
     __asm__ __volatile__("" ::: "memory");
-    edo__task *t = tls_self;
+    edo__task *t = edo__tls_self;
     return edo__likely(t != NULL) ? t : edo__foreign_self();
-}
-
-__attribute__((noinline)) void edo__set_self(edo__task *t)
-{
-    tls_self = t;
 }
 
 __attribute__((noinline)) void edo__set_current_worker(edo__worker *w)
@@ -117,34 +112,51 @@ static void schedule_here(edo__worker *w, edo__task *t)
         edo__wake_one(w->rt);
 }
 
-void edo__schedule(edo__task *t)
+/* From a thread that is no worker of rt. As soon as t can run it may end, and the runtime with it: so the
+ * thread is counted until it has left, and the runtime is not freed before that. */
+static void schedule_outside(edo_runtime *rt, edo__task *t)
 {
-    edo_runtime *rt = t->rt;
+    edo__aadd(&rt->visitors, 1u, EDO__RLX); /* seen by whoever sees t runnable */
+    if (t->pins != 0) {
+        mail(t->worker, t);
+    } else {
+        edo__inject_push(&rt->inject, t, t, 1);
+        edo__wake_one(rt);
+    }
+    edo__asub(&rt->visitors, 1u, EDO__REL); /* pairs with the load in wait_for_visitors() */
+}
+
+void edo__schedule_on(edo__worker *w, edo__task *t)
+{
     edo__astore(&t->state, EDO__TASK_READY, EDO__RLX);
+    if (edo__unlikely(w == NULL)) {
+        schedule_outside(t->rt, t);
+        return;
+    }
     if (edo__unlikely(t->pins != 0)) {
         mail(t->worker, t);
         return;
     }
 #ifdef EDO_FORCE_MIGRATE
+    edo_runtime *rt = t->rt;
     if (rt->n_workers > 1 && t->worker != NULL) {
         mail(&rt->workers[(t->worker->index + 1) % rt->n_workers], t);
         return;
     }
 #endif
-    edo__worker *w = edo__current_worker(rt);
-    if (edo__likely(w != NULL)) {
-        schedule_here(w, t);
-    } else {
-        edo__inject_push(&rt->inject, t, t, 1);
-        edo__wake_one(rt);
-    }
+    schedule_here(w, t);
 }
 
-void edo__schedule_new(edo__task *t)
+void edo__schedule(edo__task *t)
+{
+    edo__schedule_on(edo__current_worker(t->rt), t);
+}
+
+void edo__schedule_new(edo__worker *w, edo__task *t)
 {
     if (edo__unlikely(t->pins != 0 && t->worker == NULL))
         t->worker = &t->rt->workers[0];
-    edo__schedule(t);
+    edo__schedule_on(w, t);
 }
 
 bool edo__work_visible(const edo_runtime *rt)
@@ -156,17 +168,6 @@ bool edo__work_visible(const edo_runtime *rt)
             return true;
     }
     return false;
-}
-
-void edo__suspend(edo__task *self, edo__action action)
-{
-    edo_debug_assert(!edo__is_foreign(self) && self == edo__self_task());
-    edo__worker *w = self->worker;
-    self->since = w->now;
-    edo__astore(&self->state, action == EDO__ACTION_PARK ? EDO__TASK_WAITING : EDO__TASK_READY,
-                EDO__RLX);
-    w->action = action;
-    edo__context_suspend(&self->stack->ctx);
 }
 
 int edo_yield(void)
@@ -208,6 +209,7 @@ int edo_task_pin(bool on)
     if (self == NULL)
         return -EPERM;
     edo_assert(on ? self->pins < UINT16_MAX : self->pins > 0);
+    self->flags |= EDO__TF_OPTIONS; /* should it end pinned: see edo__task_free() */
     self->pins = (uint16_t)(on ? self->pins + 1 : self->pins - 1);
     return 0;
 }

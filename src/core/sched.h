@@ -39,8 +39,7 @@ typedef struct edo__worker {
     /* The owner's. */
     edo_runtime *rt;
     edo__task *current; /* atomic: what it runs; NULL in the scheduler. Read by the monitor */
-    uint32_t tick;      /* atomic: +1 per task run. Read by the monitor                     */
-    uint64_t polls;     /* atomic: the same for the metrics, which must not wrap            */
+    uint64_t tick;      /* atomic: tasks run. Read by the monitor and the metrics           */
     uint32_t index;
     edo__action action; /* what the task that just suspended wants */
     uint32_t lifo_used;
@@ -51,6 +50,8 @@ typedef struct edo__worker {
     uint64_t random;
     uint64_t control_words; /* the thread's, see arch/context.h */
     void *io; /* the backend's */
+    struct edo__results *free_results; /* room for results of children, see group.c */
+    uint32_t free_results_count;
     edo__task *free_tasks;
     uint32_t free_count;
     uint32_t stack_count[EDO__STACK_CLASSES];
@@ -109,6 +110,7 @@ struct edo_runtime {
 
     edo__counters outside __attribute__((aligned(EDO__CACHE_LINE))); /* spawns from foreign threads */
     uint64_t stuck_events; /* atomic */
+    uint32_t visitors;     /* atomic: threads from outside that are making a task runnable */
 };
 
 /* Counters with one writer: no read-modify-write needed. */
@@ -142,8 +144,10 @@ void edo__queue_local(edo__worker *w, edo__task *t);
 
 /* Makes a task that is in no queue runnable, from any thread. Prefers the calling worker, next in line. */
 void edo__schedule(edo__task *t);
-/* The same for a task that never ran. */
-void edo__schedule_new(edo__task *t);
+/* The same where the calling worker is known to be w. */
+void edo__schedule_on(edo__worker *w, edo__task *t);
+/* The same for a task that never ran; w NULL from outside. */
+void edo__schedule_new(edo__worker *w, edo__task *t);
 /* Some queue was filled: wakes a worker for it if none is looking. */
 void edo__wake_one(edo_runtime *rt);
 /* Wakes this worker from its sleep, or keeps it from falling asleep. */
@@ -152,7 +156,16 @@ void edo__worker_wake(edo__worker *w);
 bool edo__work_visible(const edo_runtime *rt);
 
 /* Suspends the calling task with an action for its worker. Returns when it runs again. */
-void edo__suspend(edo__task *self, edo__action action);
+static inline void edo__suspend(edo__task *self, edo__action action)
+{
+    edo_debug_assert(!edo__is_foreign(self) && self == edo__self_task());
+    edo__worker *w = self->worker;
+    self->since = w->now;
+    edo__astore(&self->state, action == EDO__ACTION_PARK ? EDO__TASK_WAITING : EDO__TASK_READY,
+                EDO__RLX);
+    w->action = action;
+    edo__context_suspend(&self->stack->ctx);
+}
 
 /* inject.c */
 void edo__inject_push(edo__inject *q, edo__task *first, edo__task *last, uint32_t n);
@@ -175,8 +188,39 @@ void edo__locals_end(edo__task *t);
 /* task_arena.c */
 int edo__arena_create(struct edo__arena **out);
 void edo__arena_destroy(struct edo__arena *a);
-edo__task *edo__task_alloc(edo_runtime *rt, edo__worker *w); /* w NULL: from outside */
-void edo__task_free(edo__task *t, edo__worker *w);
+edo__task *edo__task_alloc_slow(edo_runtime *rt, edo__worker *w);
+void edo__task_free_slow(edo__task *t, edo__worker *w);
+
+/* w: the calling worker, NULL from outside. */
+static inline edo__task *edo__task_alloc(edo_runtime *rt, edo__worker *w)
+{
+    edo__task *t = w != NULL ? w->free_tasks : NULL;
+    if (edo__unlikely(t == NULL))
+        return edo__task_alloc_slow(rt, w);
+    w->free_tasks = t->next;
+    w->free_count--;
+    return t;
+}
+
+/* t has no stack, no watcher, no local values and no lock held. */
+static inline void edo__task_free(edo__task *t, edo__worker *w)
+{
+    if (edo__unlikely((t->flags & EDO__TF_OPTIONS) != 0)) {
+        t->pins = 0;
+        t->stack_class = EDO__STACK_DEFAULT;
+        t->name[0] = '\0';
+    }
+    edo__astore(&t->state, EDO__TASK_FREE, EDO__RLX);
+    /* Under nobody's lock: an id is checked again under t->lock, which join takes. */
+    edo__astore(&t->id, t->id + ((uint64_t)1 << 32), EDO__REL);
+    if (edo__likely(w != NULL)) {
+        t->next = w->free_tasks;
+        w->free_tasks = t;
+        if (edo__likely(++w->free_count < EDO__TASK_CACHE))
+            return;
+    }
+    edo__task_free_slow(t, w);
+}
 edo__task *edo__task_find(edo_runtime *rt, uint64_t id); /* the slot; check again under its lock */
 size_t edo__arena_used(const struct edo__arena *a);       /* slots ever used */
 edo__task *edo__arena_at(const struct edo__arena *a, size_t i);

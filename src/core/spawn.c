@@ -29,51 +29,56 @@ static int task_copy_args(edo__task *t, const edo__spawn *how)
     return 0;
 }
 
-edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
+/* What every new task needs; the rest is as edo__task_free() left it. */
+static inline edo__task *task_make(edo_runtime *rt, edo__worker *w, edo_fn *fn, void *arg,
+                                   const char *site, uint8_t flags)
 {
     edo__task *t = edo__task_alloc(rt, w);
     if (edo__unlikely(t == NULL))
         return NULL;
-    t->stack = NULL;
     t->worker = w;
-    t->fn = how->fn;
-    t->arg = how->arg;
-    t->word = EDO__WORD_IDLE;
-    t->why = EDO__WHY_NONE;
-    t->flags = how->flags;
-    t->pins = 0;
-    t->stack_class = EDO__STACK_DEFAULT;
+    t->fn = fn;
+    t->arg = arg;
+    t->flags = flags;
     edo__astore(&t->refs, 1u, EDO__RLX);
-    t->code = 0;
-    t->rt = rt;
-    t->site = how->site;
-    t->locals = NULL;
-    t->name[0] = '\0';
-    if (w != NULL) {
+    t->site = site;
+    if (edo__likely(w != NULL)) {
         t->parent = w->current != NULL ? edo__task_id(w->current) : 0;
         t->since = w->now;
     } else {
         t->parent = 0;
         t->since = edo__clock_now(rt);
     }
+    edo__astore(&t->state, EDO__TASK_NEW, EDO__REL);
+    return t;
+}
+
+static void task_set_options(edo__task *t, const edo_task_options *o)
+{
+    t->flags |= EDO__TF_OPTIONS;
+    if (o->name != NULL) {
+        t->flags |= EDO__TF_KEPT;
+        strncpy(t->name, o->name, sizeof t->name - 1);
+        t->name[sizeof t->name - 1] = '\0';
+    }
+    if (o->stack_size != 0)
+        t->stack_class = (uint16_t)edo__stack_class_for(t->rt->stacks, o->stack_size);
+    t->pins = o->pinned;
+}
+
+edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
+{
+    edo__task *t = task_make(rt, w, how->fn, how->arg, how->site, how->flags);
+    if (edo__unlikely(t == NULL))
+        return NULL;
     if ((how->flags & EDO__TF_COPIED) != 0 && task_copy_args(t, how) < 0) {
         edo__task_free(t, w);
         return NULL;
     }
     if (how->inner != NULL)
         memcpy(t->copy, &how->inner, sizeof how->inner);
-    if (how->options != NULL) {
-        const edo_task_options *o = how->options;
-        if (o->name != NULL) {
-            t->flags |= EDO__TF_KEPT;
-            strncpy(t->name, o->name, sizeof t->name - 1);
-            t->name[sizeof t->name - 1] = '\0';
-        }
-        if (o->stack_size != 0)
-            t->stack_class = (uint16_t)edo__stack_class_for(rt->stacks, o->stack_size);
-        t->pins = o->pinned;
-    }
-    edo__astore(&t->state, EDO__TASK_NEW, EDO__REL);
+    if (how->options != NULL)
+        task_set_options(t, how->options);
     return t;
 }
 
@@ -146,7 +151,7 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
         called = true;
     }
     edo__count_spawn(rt, self->rt == rt ? self->worker : NULL);
-    edo__schedule_new(t);
+    edo__schedule_new(self->rt == rt ? self->worker : NULL, t);
     edo__coop(self);
     return 0;
 
@@ -158,6 +163,20 @@ room_unused:
 
 int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
 {
+    /* The common case without detours: from a task of the same runtime, and there is room. */
+    edo__task *self = edo__self();
+    edo__worker *w = self->worker;
+    if (edo__likely(self->rt == g->edo__rt && edo__checkpoint(self) == 0 && g->edo__limit == 0)) {
+        edo__task *t = task_make(self->rt, w, fn, arg, site, 0);
+        if (edo__likely(t != NULL && edo__group_add(g, t) == 0)) {
+            edo__count(&w->counters.spawned);
+            edo__schedule_on(w, t);
+            edo__coop(self);
+            return 0;
+        }
+        if (t != NULL)
+            edo__task_free(t, w);
+    }
     edo__spawn how = { .fn = fn, .arg = arg, .site = site };
     return edo__spawn_how(g, &how, NULL);
 }
@@ -191,7 +210,7 @@ int edo__runtime_spawn_how(edo_runtime *rt, const edo__spawn *how)
         return -ESHUTDOWN;
     }
     edo__count_spawn(rt, w);
-    edo__schedule_new(t);
+    edo__schedule_new(w, t);
     return 0;
 }
 

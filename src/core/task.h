@@ -65,6 +65,7 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
     EDO__TF_COPIED = 4,    /* arg points to a copy: not reported in results          */
     EDO__TF_DETACHED = 8,
     EDO__TF_KEPT = 16,     /* stays after its end until its result was taken         */
+    EDO__TF_OPTIONS = 32,  /* has a name, a stack class or a pin of its own          */
 };
 
 /* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
@@ -113,8 +114,8 @@ typedef struct edo__task {
     struct edo__task *cancel_next; /* work list of a cancel in progress; under the cancel lock   */
     uint32_t lock; /* over scope and the chain of scopes, and join                               */
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
-    uint32_t generation; /* changes when the slot is used again                                  */
-    int32_t code;        /* what fn returned                                                     */
+    uint64_t id;   /* atomic: slot + 1, and above it how often the slot was used before          */
+    int32_t code;  /* what fn returned                                                           */
     struct edo__waiter *join; /* atomic: who waits for its end; written under lock               */
     struct edo_runtime *rt;
 
@@ -129,7 +130,7 @@ typedef struct edo__task {
     /* Line 3 */
     uint64_t copy[EDO__TASK_INLINE / 8]; /* arguments of edo_spawn_copy()                        */
     uint32_t futex;       /* atomic; foreign stand-ins: the thread sleeps here                   */
-    uint32_t reserved[3];                /* up to four lines                                     */
+    uint32_t reserved[1];                /* up to four lines                                     */
 } __attribute__((aligned(EDO__CACHE_LINE))) edo__task;
 
 _Static_assert(sizeof(edo__task) == 256, "four cache lines");
@@ -140,8 +141,8 @@ _Static_assert(sizeof(edo__task) == 256, "four cache lines");
 edo__task *edo__self(void);
 /* The same, NULL on a foreign thread. */
 edo__task *edo__self_task(void);
-/* Set by a worker around running a task. */
-void edo__set_self(edo__task *t);
+/* What edo__self() reads. For the worker's loop only, which stays on its thread. */
+extern __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
 
 static inline bool edo__is_foreign(const edo__task *t)
 {
@@ -151,6 +152,10 @@ static inline bool edo__is_foreign(const edo__task *t)
 /* The clock as this task sees it. */
 int64_t edo__now(const edo__task *self);
 
-uint64_t edo__task_id(const edo__task *t);
+/* 0 for a stand-in. */
+static inline uint64_t edo__task_id(const edo__task *t)
+{
+    return edo__aload(&t->id, EDO__RLX);
+}
 
 #endif

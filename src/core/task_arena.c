@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Where tasks live: one reserved range of addresses per runtime, an array of slots that is touched from
- * the front. A slot's index and generation make a task's id, so that an id can be checked without a
- * table, and a dump can visit every task. Slots are never unmapped while the runtime lives: whoever
- * holds a stale pointer or id reads a task that is free or another one, and finds out by the
- * generation.
+ * the front. A slot's index, and how often it was used before, make a task's id, so that an id can be checked without
+ * a table, and a dump can visit every task. Slots are never unmapped while the runtime lives: whoever
+ * holds a stale pointer or id reads a task that is free or another one, and finds out by its id.
+ *
+ * A free slot is zero where a new task expects it: see edo__task_free().
  *
  * Free slots sit in caches of the workers, exchanged in batches with a common list. */
 #include "core/sched.h"
@@ -61,8 +62,9 @@ edo__task *edo__arena_at(const struct edo__arena *a, size_t i)
 }
 
 /* Up to n free slots linked by next; NULL when the range is used up. */
-static edo__task *arena_take(struct edo__arena *a, uint32_t n, uint32_t *got)
+static edo__task *arena_take(edo_runtime *rt, uint32_t n, uint32_t *got)
 {
+    struct edo__arena *a = rt->arena;
     edo__task *list = NULL;
     uint32_t have = 0;
     edo__spin_lock(&a->lock);
@@ -77,8 +79,12 @@ static edo__task *arena_take(struct edo__arena *a, uint32_t n, uint32_t *got)
     edo__astore(&a->used, from + fresh, EDO__REL); /* pairs with the load in edo__arena_used() */
     edo__spin_unlock(&a->lock);
     for (size_t i = from + fresh; i-- > from;) {
-        a->slots[i].next = list;
-        list = &a->slots[i];
+        edo__task *t = &a->slots[i];
+        t->rt = rt;
+        t->stack_class = EDO__STACK_DEFAULT;
+        edo__astore(&t->id, i + 1, EDO__RLX);
+        t->next = list;
+        list = t;
     }
     *got = have + (uint32_t)fresh;
     return list;
@@ -92,13 +98,12 @@ static void arena_give(struct edo__arena *a, edo__task *first, edo__task *last)
     edo__spin_unlock(&a->lock);
 }
 
-edo__task *edo__task_alloc(edo_runtime *rt, edo__worker *w)
+edo__task *edo__task_alloc_slow(edo_runtime *rt, edo__worker *w)
 {
     uint32_t got;
     if (w == NULL)
-        return arena_take(rt->arena, 1, &got);
-    if (w->free_tasks == NULL)
-        w->free_tasks = arena_take(rt->arena, BATCH, &w->free_count);
+        return arena_take(rt, 1, &got);
+    w->free_tasks = arena_take(rt, BATCH, &w->free_count);
     edo__task *t = w->free_tasks;
     if (t != NULL) {
         w->free_tasks = t->next;
@@ -107,34 +112,19 @@ edo__task *edo__task_alloc(edo_runtime *rt, edo__worker *w)
     return t;
 }
 
-void edo__task_free(edo__task *t, edo__worker *w)
+void edo__task_free_slow(edo__task *t, edo__worker *w)
 {
     struct edo__arena *a = t->rt->arena;
-    edo__astore(&t->state, EDO__TASK_FREE, EDO__RLX);
-    /* Under nobody's lock: an id is checked again under t->lock, which join takes. */
-    edo__astore(&t->generation, t->generation + 1, EDO__REL);
     if (w == NULL) {
         arena_give(a, t, t);
         return;
     }
-    t->next = w->free_tasks;
-    w->free_tasks = t;
-    if (++w->free_count < EDO__TASK_CACHE)
-        return;
     edo__task *last = t;
     for (uint32_t i = 1; i < BATCH; i++)
         last = last->next;
     w->free_tasks = last->next;
     w->free_count -= BATCH;
     arena_give(a, t, last);
-}
-
-uint64_t edo__task_id(const edo__task *t)
-{
-    if (t->rt == NULL)
-        return 0;
-    uint64_t slot = (uint64_t)(t - t->rt->arena->slots) + 1;
-    return (uint64_t)edo__aload(&t->generation, EDO__RLX) << 32 | slot;
 }
 
 edo__task *edo__task_find(edo_runtime *rt, uint64_t id)

@@ -17,6 +17,7 @@
 #define SPIN_MIN 1000   /* nanoseconds: below this spinning is switched off ...            */
 #define SPIN_MAX 30000  /* about what waking a thread costs on a virtual machine           */
 #define SPIN_RETRY 32   /* ... and tried again every so many sleeps                        */
+#define JOB_LOOK 1000000 /* nanoseconds between looks at blocking jobs that hold a paused clock */
 #define SPIN_RELAX 32   /* pauses between looks                                            */
 
 /* What runs at the bottom of every task's stack: one task after another, as long as they end without
@@ -112,11 +113,8 @@ static void run_task(edo__worker *w, edo__task *t)
     edo__astore(&t->state, EDO__TASK_RUNNING, EDO__RLX);
     edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
     edo__astore(&w->tick, w->tick + 1, EDO__REL);
-    edo__count(&w->polls);
-    edo__set_self(t);
+    edo__tls_self = t; /* stays until the next one: nobody asks in between */
     edo__context_resume_with(&t->stack->ctx, w->control_words);
-    edo__set_self(NULL);
-    edo__astore(&w->current, NULL, EDO__RLX);
     switch (w->action) {
     case EDO__ACTION_PARK:
         after_park(t);
@@ -299,10 +297,10 @@ static bool spin(edo__worker *w)
     return false;
 }
 
-static void sleep_until_woken(edo__worker *w)
+/* timeout: of the real clock, for reasons other than the worker's timers. */
+static void sleep_until_woken(edo__worker *w, int64_t timeout)
 {
     edo_runtime *rt = w->rt;
-    int64_t timeout = EDO_FOREVER;
     int64_t next = edo__aload(&w->timer_next, EDO__RLX);
     bool paused = edo__aload(&rt->clock_paused, EDO__ACQ) != 0;
     if (next != EDO_FOREVER && !paused) {
@@ -324,9 +322,16 @@ static void park(edo__worker *w)
     w->searching = false;
     if (look_again && edo__work_visible(rt))
         edo__wake_one(rt);
-    bool jumped = edo__unlikely(edo__aload(&rt->clock_paused, EDO__ACQ) != 0) && edo__clock_jump(rt);
+    bool jumped = false;
+    int64_t timeout = EDO_FOREVER;
+    if (edo__unlikely(edo__aload(&rt->clock_paused, EDO__ACQ) != 0)) {
+        /* The end of a blocking job does not always wake a worker: looked at before the attempt. */
+        if (!edo__pool_idle(rt->pool))
+            timeout = JOB_LOOK;
+        jumped = edo__clock_jump(rt);
+    }
     if (!jumped)
-        sleep_until_woken(w);
+        sleep_until_woken(w, timeout);
     w->searching = edo__idle_leave(&rt->idle, w->index);
     edo__monitor_kick(rt);
     w->now = edo__clock_now(rt);
@@ -350,6 +355,7 @@ static edo__task *next_task(edo__worker *w)
         if (edo__unlikely(t == NULL)) {
             if (edo__aload(&w->rt->shutdown, EDO__ACQ) == 2)
                 return NULL;
+            edo__astore(&w->current, NULL, EDO__RLX); /* idle is not held */
             tend(w);
             t = take_local(w);
         }
@@ -377,6 +383,7 @@ void edo__worker_run(edo__worker *w)
     if (w->searching)
         (void)edo__idle_search_end(&w->rt->idle);
     edo__overflow_thread_leave();
+    edo__tls_self = NULL;
     edo__set_current_worker(NULL);
 }
 
@@ -403,6 +410,7 @@ void edo__worker_deinit(edo__worker *w)
         while (w->stack_count[cls] > 0)
             edo__stack_release(w->rt->stacks, w->stacks[cls][--w->stack_count[cls]]);
     }
+    edo__results_drop_cache(w);
     w->rt->backend->worker_close(w);
     edo__wheel_deinit(&w->wheel);
 }
