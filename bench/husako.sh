@@ -50,11 +50,12 @@ run_husako() {
     say "husako_gen and fetch, $rounds rounds"
     round=0
     while [ $round -lt "$rounds" ]; do
-        whole edo husako_gen "$build/bin/husako" gen --api-server "$url"
-        whole edo fetch "$build/bin/bench-fetch" "$url" --workers 2 --limit 16
-        whole tokio fetch "$out/tokio/release/tokio-fetch" "$url" --workers 2 --limit 16
-        whole go fetch "$out/go-fetch" -workers 2 -limit 16 "$url"
+        ! wanted husako_gen || whole edo husako_gen "$build/bin/husako" gen --api-server "$url"
         round=$((round + 1))
+        wanted fetch || continue
+        whole edo fetch "$build/bin/bench-fetch" "$url" --workers 2 --limit 64
+        whole tokio fetch "$out/tokio/release/tokio-fetch" "$url" --workers 2 --limit 64
+        whole go fetch "$out/go-fetch" -workers 2 -limit 64 "$url"
     done
     kill $server
     trap - EXIT

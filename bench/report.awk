@@ -98,6 +98,7 @@ END {
             line = line " | " ratio(rows[r] SUBSEP "edo", rows[r] SUBSEP runtime[i])
         print line " |"
     }
+    write_goals()
     print "\nOther figures of the same runs (cpu_ns: CPU time of all threads per operation).\n"
     print "| scenario | workers | figure | Edo | Tokio | Tokio, current-thread | Go |"
     print "|---|---|---|---|---|---|---|"
@@ -109,6 +110,21 @@ END {
         print line " |"
     }
     write_json()
+}
+
+# Half of Tokio's time (multi_thread, with as many workers) on these.
+function write_goals(    names, n, i, w, e, t) {
+    print "\nGoal: at most half of Tokio's time.\n"
+    n = split("spawn_join spawn_many yield ping_pong", names, " ")
+    for (i = 1; i <= n; i++) {
+        for (w = 1; w <= 2; w++) {
+            e = names[i] SUBSEP w SUBSEP "edo"
+            t = names[i] SUBSEP w SUBSEP "tokio"
+            if (ratio(e, t) != "-")
+                print "- " names[i] ", " w " worker(s): " ratio(e, t) \
+                    (2 * med[e] <= med[t] ? ", met" : ", **not met**")
+        }
+    }
 }
 
 function quoted(s) {
