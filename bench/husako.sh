@@ -2,9 +2,10 @@
 # Part of bench/run (sourced): whole programs against the slow server, which answers each request 100 ms
 # late. `husako gen` does the fetches and all of the generating; Tokio and Go do the fetches alone.
 
-# schema_dir: the real Kubernetes documents when they are at hand
+# schema_dir: the real Kubernetes documents when they are at hand, else a small set
 schema_dir() {
-    for dir in "${EDO_BENCH_SCHEMAS:-}" "$top/../shared/data/kubernetes-openapi/v1.33"; do
+    for dir in "${EDO_BENCH_SCHEMAS:-}" "$top/../shared/data/kubernetes-openapi/v1.33" \
+        "$top/examples/schemas"; do
         [ -z "$dir" ] || [ ! -d "$dir" ] || { echo "$dir"; return; }
     done
 }
@@ -41,11 +42,7 @@ whole() {
 run_husako() {
     [ -x "$build/bin/slow-apiserver" ] || { say "no slow-apiserver in $build/bin"; return 0; }
     schemas=$(schema_dir)
-    if [ -n "$schemas" ]; then
-        start_server --spec-dir "$schemas" || return 0
-    else
-        start_server || return 0
-    fi
+    start_server --spec-dir "$schemas" || return 0
     trap 'kill $server 2>/dev/null' EXIT
     say "husako_gen and fetch, $rounds rounds"
     round=0
