@@ -47,6 +47,7 @@ struct edo__monitor {
     struct trace {
         uint32_t wanted; /* atomic: 1 asked, 0 answered */
         bool live;       /* its thread is in its loop */
+        pthread_t thread; /* its own word for it: the worker's field is its creator's   */
         size_t n;
         void *pcs[MONITOR_FRAMES];
     } *traces;
@@ -91,7 +92,7 @@ void edo__monitor_enter(edo__worker *w)
     struct edo__monitor *m = w->rt->monitor;
     pthread_mutex_lock(&m->trace_lock);
     m->traces[w->index].live = true;
-    w->thread = pthread_self();
+    m->traces[w->index].thread = pthread_self();
     pthread_mutex_unlock(&m->trace_lock);
 }
 
@@ -112,7 +113,7 @@ size_t edo__monitor_stack(edo__worker *w, void **pcs, size_t max)
     if (t->live) {
         int64_t until = edo__clock_real() + MONITOR_ANSWER;
         edo__astore(&t->wanted, 1u, EDO__REL);
-        pthread_kill(w->thread, MONITOR_SIGNAL);
+        pthread_kill(t->thread, MONITOR_SIGNAL);
         while (edo__aload(&t->wanted, EDO__ACQ) != 0 && edo__clock_real() < until)
             nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
         if (edo__aload(&t->wanted, EDO__ACQ) == 0) {
