@@ -79,7 +79,7 @@ static int all_clients(void *arg)
         CHECK_OK(edo_spawn(&g, client_run, &c[i]));
     }
     CHECK_OK(edo_group_close(&g));
-    CHECK_UINT(server.accepted, ==, clients);
+    CHECK_UINT(__atomic_load_n(&server.accepted, __ATOMIC_RELAXED), ==, clients);
     echo_stop(&server);
     free(c);
     CHECK_INT(count_fds(), ==, fds);
@@ -171,7 +171,7 @@ static int all_brief(void *arg)
     for (int i = 0; i < 16; i++)
         CHECK_OK(edo_spawn(&g, brief, &server));
     CHECK_OK(edo_group_close(&g));
-    CHECK_UINT(server.accepted, ==, 16 * test_scale(100));
+    CHECK_UINT(__atomic_load_n(&server.accepted, __ATOMIC_RELAXED), ==, 16 * test_scale(100));
     echo_stop(&server);
     CHECK_INT(known_fds(), ==, 0);
     return 0;
