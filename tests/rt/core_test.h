@@ -9,6 +9,7 @@
 #include <edo/edo.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
