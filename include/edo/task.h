@@ -58,7 +58,8 @@ typedef struct edo_group {
     struct edo__results *edo__results; /* of ended children, not taken yet, oldest first     */
     struct edo__results *edo__results_last;
     struct edo__task *edo__taken;      /* whose name the last edo_group_next() returned      */
-    struct edo__waiter *edo__owner;    /* the owner, in close (wants 0 live) or next         */
+    struct edo__task *edo__owner;      /* waits in close, or in next                         */
+    bool edo__owner_next;              /* in next: any result will do                        */
     struct edo__waiter *edo__room;     /* spawners waiting for room, first come first served */
     struct edo__waiter *edo__room_last;
     const char *edo__name;

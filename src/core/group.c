@@ -33,9 +33,24 @@ typedef struct edo__results {
 int edo_group_open(edo_group *g, const edo_group_options *options)
 {
     edo__task *self = edo__self_task();
-    if (self == NULL)
+    if (edo__unlikely(self == NULL))
         return -EPERM;
-    *g = (edo_group){ .edo__rt = self->rt };
+    /* One by one: a compound literal would be built elsewhere and copied, on the hottest of paths. */
+    g->edo__rt = self->rt;
+    g->edo__lock = 0;
+    g->edo__live = 0;
+    g->edo__limit = 0;
+    g->edo__code = 0;
+    g->edo__keep_going = false;
+    g->edo__discard = false;
+    g->edo__children = NULL;
+    g->edo__results = NULL;
+    g->edo__results_last = NULL;
+    g->edo__taken = NULL;
+    g->edo__owner = NULL;
+    g->edo__room = NULL;
+    g->edo__room_last = NULL;
+    g->edo__name = NULL;
     if (options != NULL) {
         g->edo__limit = options->limit;
         g->edo__keep_going = options->keep_going;
@@ -159,13 +174,10 @@ static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
 /* Under g's lock: claims the owner if what it waits for has come. */
 static inline edo__task *claim_owner(edo_group *g, uint32_t *was)
 {
-    edo__waiter *w = g->edo__owner;
-    bool next = w != NULL && w->n != 0;
-    if (w == NULL || (!next && g->edo__live != 0))
+    edo__task *owner = g->edo__owner;
+    if (owner == NULL || (g->edo__live != 0 && !g->edo__owner_next))
         return NULL;
-    edo__task *owner = w->task; /* w is gone once the owner runs */
     g->edo__owner = NULL;
-    w->queued = false;
     *was = edo__claim(owner, EDO__WAKE_OK);
     return owner;
 }
@@ -243,18 +255,18 @@ void edo__group_ended(edo__task *t, edo__worker *w)
 
 /* Under g's lock, which is released: waits as the owner. A child that wakes it has released the lock
  * before, or edo__wait_commit() has passed through it. */
-static uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
+static inline uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
 {
-    edo__waiter w = { .task = self, .queued = true, .n = next };
     if (!edo__wait_begin_as(self, next ? EDO__CANCEL_OUTER : EDO__CANCEL_NEVER)) {
         edo__spin_unlock(&g->edo__lock);
         return EDO__WAKE_CANCEL;
     }
-    g->edo__owner = &w;
+    g->edo__owner = self;
+    g->edo__owner_next = next;
     edo__spin_unlock(&g->edo__lock);
     uint32_t code = edo__wait_commit(self, &g->edo__lock,
                                      next ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE, g);
-    if (code != EDO__WAKE_OK) {
+    if (edo__unlikely(code != EDO__WAKE_OK)) {
         edo__spin_lock(&g->edo__lock);
         g->edo__owner = NULL;
         edo__spin_unlock(&g->edo__lock);
@@ -288,7 +300,8 @@ static bool results_take(edo_group *g, struct result *out, edo__results **used_u
 int edo_group_next(edo_group *g, edo_result *out)
 {
     edo__task *self = g->edo__scope.edo__owner;
-    edo_assert(self == edo__self() && self->scope == &g->edo__scope);
+    edo_debug_assert(self == edo__self());
+    edo_assert(self->scope == &g->edo__scope);
     const edo_scope *outer = g->edo__scope.edo__parent;
     drop_taken(g);
     for (;;) {
@@ -334,18 +347,15 @@ static void drop_results(edo_group *g, edo__task *self)
 int edo_group_close(edo_group *g)
 {
     edo__task *self = g->edo__scope.edo__owner;
-    edo_assert(self == edo__self() && self->scope == &g->edo__scope &&
+    edo_debug_assert(self == edo__self());
+    edo_assert(self->scope == &g->edo__scope &&
                "groups close in the reverse order of opening, in their task");
-    /* Woken with OK, the last child has left the group for good: see owner_waits(). */
-    uint32_t code = EDO__WAKE_CANCEL;
-    while (code != EDO__WAKE_OK) {
-        edo__spin_lock(&g->edo__lock);
-        if (g->edo__live == 0) {
-            edo__spin_unlock(&g->edo__lock);
-            break;
-        }
-        code = owner_waits(g, self, false);
-    }
+    edo__spin_lock(&g->edo__lock);
+    g->edo__discard = true; /* nobody will ask any more */
+    if (g->edo__live == 0)
+        edo__spin_unlock(&g->edo__lock);
+    else
+        (void)owner_waits(g, self, false); /* no cancel ends this wait */
     int rc = g->edo__code;
     if (edo__unlikely(g->edo__results != NULL || g->edo__taken != NULL))
         drop_results(g, self);

@@ -184,8 +184,10 @@ int edo_yield(void)
     edo__worker *w = self->worker;
     if (edo__aload(&w->lifo, EDO__RLX) == NULL && edo__queue_len(&w->queue) == 0 &&
         edo__aload(&w->mail_len, EDO__RLX) == 0 && edo__aload(&w->rt->inject.len, EDO__RLX) == 0 &&
-        ++w->since_poll < EDO__POLL_EVERY)
-        return 0; /* alone: and I/O and timers get their turn every so often */
+        w->until_inject > 1) {
+        w->until_inject--; /* alone; and I/O and timers get their turn every so often */
+        return 0;
+    }
 #endif
     edo__suspend(self, EDO__ACTION_YIELD);
     return 0;

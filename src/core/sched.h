@@ -19,8 +19,8 @@
 #define EDO__WORKERS_MAX 1024
 #define EDO__STACK_CACHE 64   /* warm stacks a worker keeps per class            */
 #define EDO__TASK_CACHE 128   /* free tasks a worker keeps                       */
-#define EDO__POLL_EVERY 61    /* tasks run between looks at I/O and timers       */
 #define EDO__INJECT_EVERY 31  /* tasks run between looks at the inject queue     */
+#define EDO__POLL_ROUNDS 2    /* such looks between looks at I/O and timers      */
 #define EDO__LIFO_MAX 3       /* times in a row the LIFO slot is used            */
 
 typedef enum edo__action { /* what a task asked of its worker when it suspended */
@@ -43,7 +43,8 @@ typedef struct edo__worker {
     uint32_t index;
     edo__action action; /* what the task that just suspended wants */
     uint32_t lifo_used;
-    uint32_t since_poll, since_inject;
+    uint32_t until_inject; /* tasks until the next look at the inject queue */
+    uint32_t rounds;       /* such looks */
     bool searching;
     int64_t now;        /* the clock as last read: good for "since when" */
     int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */

@@ -29,32 +29,6 @@ bool edo__scope_cancelled(const edo__task *self, const edo_scope *s)
     return s->edo__deadline_eff != EDO_FOREVER && s->edo__deadline_eff <= edo__now(self);
 }
 
-void edo__scope_enter(edo__task *self, edo_scope *s, int64_t deadline, uint32_t flags)
-{
-    edo_scope *parent = self->scope;
-    *s = (edo_scope){ .edo__parent = parent,
-                      .edo__owner = self,
-                      .edo__deadline = deadline,
-                      .edo__deadline_eff = deadline,
-                      .edo__flags = flags };
-    bool inherits = parent != NULL && (flags & EDO__SCOPE_SHIELD) == 0;
-    if (inherits && parent->edo__deadline_eff < deadline)
-        s->edo__deadline_eff = parent->edo__deadline_eff;
-    edo__spin_lock(&self->lock);
-    if (inherits && edo__aload(&parent->edo__cancelled, EDO__RLX) != 0)
-        s->edo__cancelled = EDO__CANCELLED_OUTER;
-    self->scope = s;
-    edo__spin_unlock(&self->lock);
-}
-
-void edo__scope_leave(edo__task *self, edo_scope *s)
-{
-    edo_assert(self->scope == s && "scopes close in the reverse order of opening, in their task");
-    edo__spin_lock(&self->lock);
-    self->scope = s->edo__parent;
-    edo__spin_unlock(&self->lock);
-}
-
 /* The work list of a spreading cancel. */
 typedef struct spread {
     edo__task *first, *last;

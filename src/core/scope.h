@@ -28,8 +28,33 @@ static inline bool edo__cancel_applies(uint32_t wait_class, uint32_t cancelled)
 bool edo__scope_cancelled(const edo__task *self, const edo_scope *s);
 
 /* Opens s as the innermost scope of self; deadline absolute. */
-void edo__scope_enter(edo__task *self, edo_scope *s, int64_t deadline, uint32_t flags);
-void edo__scope_leave(edo__task *self, edo_scope *s);
+static inline void edo__scope_enter(edo__task *self, edo_scope *s, int64_t deadline, uint32_t flags)
+{
+    edo_scope *parent = self->scope;
+    bool inherits = parent != NULL && (flags & EDO__SCOPE_SHIELD) == 0;
+    s->edo__parent = parent;
+    s->edo__owner = self;
+    s->edo__deadline = deadline;
+    s->edo__deadline_eff = deadline;
+    if (inherits && parent->edo__deadline_eff < deadline)
+        s->edo__deadline_eff = parent->edo__deadline_eff;
+    s->edo__cancelled = 0;
+    s->edo__flags = flags;
+    s->edo__token = NULL;
+    edo__spin_lock(&self->lock);
+    if (inherits && edo__unlikely(edo__aload(&parent->edo__cancelled, EDO__RLX) != 0))
+        s->edo__cancelled = EDO__CANCELLED_OUTER;
+    self->scope = s;
+    edo__spin_unlock(&self->lock);
+}
+
+static inline void edo__scope_leave(edo__task *self, edo_scope *s)
+{
+    edo_assert(self->scope == s && "scopes close in the reverse order of opening, in their task");
+    edo__spin_lock(&self->lock);
+    self->scope = s->edo__parent;
+    edo__spin_unlock(&self->lock);
+}
 
 /* Cancels s and everything inside for a reason (EDO__CANCELLED_*). s must stay open meanwhile. */
 void edo__scope_mark(edo_scope *s, uint32_t reason);

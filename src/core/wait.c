@@ -25,27 +25,6 @@ void edo__coop_slow(edo__task *self)
     edo__suspend(self, EDO__ACTION_YIELD);
 }
 
-bool edo__wait_begin_as(edo__task *self, uint32_t wait_class)
-{
-    if (wait_class == EDO__CANCEL_NEVER || self->scope == NULL) {
-        /* no cancel to look out for; who wakes it finds it through a lock */
-        edo__astore(&self->word, EDO__WORD_WAITING | wait_class, EDO__REL);
-        return true;
-    }
-    /* pairs with the mark in scope.c */
-    edo__axchg(&self->word, EDO__WORD_WAITING | wait_class, EDO__SC);
-    uint32_t why = edo__aload(&self->scope->edo__cancelled, EDO__SC);
-    if (edo__likely(!edo__cancel_applies(wait_class, why)))
-        return true;
-    (void)edo__wait_abort(self); /* claimed by the cancel or not: the answer is the same */
-    return false;
-}
-
-bool edo__wait_begin(edo__task *self, bool cancellable)
-{
-    return edo__wait_begin_as(self, cancellable ? EDO__CANCEL_ANY : EDO__CANCEL_NEVER);
-}
-
 uint32_t edo__wait_abort(edo__task *self)
 {
     uint32_t was = edo__aload(&self->word, EDO__ACQ);
@@ -150,7 +129,7 @@ static void wait_timer_disarm(edo__worker *w, wait_timer *t)
 }
 
 /* Suspends unless claimed already. */
-static uint32_t task_commit(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
+uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
 {
     uint32_t code = edo__aload(&self->word, EDO__ACQ);
     if (code < EDO__WAKE_CANCEL) {
@@ -188,20 +167,15 @@ uint32_t edo__wait_commit_until(edo__task *self, uint32_t *lock, edo__why why, c
         return got;
     }
     if (at == EDO_FOREVER)
-        return task_commit(self, lock, why, obj);
+        return edo__wait_park(self, lock, why, obj);
 
     edo__worker *w = self->worker;
     wait_timer t = { .timer = { .deadline = at, .fire = wait_timer_fire },
                      .task = self,
                      .code = code };
     wait_timer_arm(w, &t);
-    uint32_t got = task_commit(self, lock, why, obj);
+    uint32_t got = edo__wait_park(self, lock, why, obj);
     if (got != code) /* its own code: it has fired, and the wheel is done with it */
         wait_timer_disarm(w, &t);
     return got;
-}
-
-uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
-{
-    return edo__wait_commit_until(self, lock, why, obj, EDO_FOREVER, EDO__WAKE_TIMEOUT);
 }

@@ -31,6 +31,7 @@
 #ifndef EDO_CORE_WAIT_H
 #define EDO_CORE_WAIT_H
 
+#include "core/scope.h"
 #include "core/task.h"
 
 #include <edo/sync.h>
@@ -106,13 +107,14 @@ static inline void edo__coop(edo__task *self)
 
 /* From here on the task can be claimed. cancellable: a cancel or deadline of the innermost scope claims
  * it with EDO__WAKE_CANCEL or EDO__WAKE_TIMEOUT. False: it is cancelled already; do not wait. */
-bool edo__wait_begin(edo__task *self, bool cancellable);
+static inline bool edo__wait_begin(edo__task *self, bool cancellable);
 /* The same with a class of wait, EDO__CANCEL_*. */
-bool edo__wait_begin_as(edo__task *self, uint32_t wait_class);
+static inline bool edo__wait_begin_as(edo__task *self, uint32_t wait_class);
 
 /* Suspends until claimed; returns the wake code. lock: of the queue whose wakers hand over values, NULL
  * if none do; must not be held. Foreign threads block. */
-uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why, const void *obj);
+static inline uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why,
+                                        const void *obj);
 
 /* The same, and it is claimed with EDO__WAKE_OK + index when the instant `at` of the runtime's clock
  * comes; EDO_FOREVER for none. What edo_sleep() and EDO_AFTER are made of. */
@@ -141,5 +143,37 @@ static inline bool edo__wake(edo__task *t, uint32_t code)
 /* Takes a wait back that was begun and not committed (and is queued nowhere): returns EDO__WORD_IDLE,
  * or the wake code when somebody claimed it first. */
 uint32_t edo__wait_abort(edo__task *self);
+
+static inline bool edo__wait_begin_as(edo__task *self, uint32_t wait_class)
+{
+    if (wait_class == EDO__CANCEL_NEVER || self->scope == NULL) {
+        /* no cancel to look out for; who wakes it finds it through a lock */
+        edo__astore(&self->word, EDO__WORD_WAITING | wait_class, EDO__REL);
+        return true;
+    }
+    /* pairs with the mark in scope.c */
+    edo__axchg(&self->word, EDO__WORD_WAITING | wait_class, EDO__SC);
+    uint32_t why = edo__aload(&self->scope->edo__cancelled, EDO__SC);
+    if (edo__likely(!edo__cancel_applies(wait_class, why)))
+        return true;
+    (void)edo__wait_abort(self); /* claimed by the cancel or not: the answer is the same */
+    return false;
+}
+
+static inline bool edo__wait_begin(edo__task *self, bool cancellable)
+{
+    return edo__wait_begin_as(self, cancellable ? EDO__CANCEL_ANY : EDO__CANCEL_NEVER);
+}
+
+/* edo__wait_commit() of a task, without a timer. */
+uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const void *obj);
+
+static inline uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why,
+                                        const void *obj)
+{
+    if (edo__likely(!edo__is_foreign(self) && self->scope->edo__deadline_eff == EDO_FOREVER))
+        return edo__wait_park(self, lock, why, obj);
+    return edo__wait_commit_until(self, lock, why, obj, EDO_FOREVER, EDO__WAKE_TIMEOUT);
+}
 
 #endif

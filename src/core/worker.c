@@ -145,7 +145,6 @@ size_t edo__worker_expire(edo__worker *w, int64_t now)
 /* A look at the clock, the timers and I/O, without waiting. */
 static void tend(edo__worker *w)
 {
-    w->since_poll = 0;
     w->now = edo__clock_now(w->rt);
     edo__worker_expire(w, w->now);
     if (w->rt->backend->pending(w))
@@ -154,8 +153,6 @@ static void tend(edo__worker *w)
 
 static edo__task *take_mail(edo__worker *w)
 {
-    if (edo__likely(edo__aload(&w->mail_len, EDO__ACQ) == 0))
-        return NULL;
     edo__spin_lock(&w->mail_lock);
     edo__task *t = w->mail_head;
     if (t != NULL) {
@@ -183,14 +180,15 @@ static edo__task *take_injected(edo__worker *w, uint32_t max)
     return t;
 }
 
-static edo__task *take_lifo(edo__worker *w)
+/* What the LIFO slot holds, three times in a row at most: two tasks waking each other would keep the rest
+ * waiting for ever. */
+static inline edo__task *take_lifo(edo__worker *w)
 {
     if (edo__aload(&w->lifo, EDO__RLX) == NULL)
         return NULL;
     edo__task *t = edo__axchg(&w->lifo, NULL, EDO__AR); /* pairs with schedule_here() */
-    if (t == NULL || ++w->lifo_used <= EDO__LIFO_MAX)
+    if (edo__likely(t == NULL || ++w->lifo_used <= EDO__LIFO_MAX))
         return t;
-    /* Two tasks waking each other would keep the rest waiting for ever. */
     w->lifo_used = 0;
     if (edo__queue_len(&w->queue) == 0)
         return t;
@@ -198,19 +196,22 @@ static edo__task *take_lifo(edo__worker *w)
     return NULL;
 }
 
-static edo__task *take_local(edo__worker *w)
+/* Every so many tasks: what must not wait until the local queue is empty. */
+static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
 {
-    edo__task *t = take_mail(w);
-    if (edo__unlikely(t != NULL))
-        return t;
-    if (edo__unlikely(++w->since_inject >= EDO__INJECT_EVERY)) {
-        w->since_inject = 0;
-        t = take_injected(w, 1);
-        if (t != NULL)
-            return t;
-    }
-    if (edo__unlikely(++w->since_poll >= EDO__POLL_EVERY))
+    w->until_inject = EDO__INJECT_EVERY;
+    if (++w->rounds % EDO__POLL_ROUNDS == 0)
         tend(w);
+    return take_injected(w, 1);
+}
+
+static inline edo__task *take_local(edo__worker *w)
+{
+    edo__task *t;
+    if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
+        return t;
+    if (edo__unlikely(--w->until_inject == 0) && (t = take_in_turn(w)) != NULL)
+        return t;
     t = take_lifo(w);
     if (t != NULL)
         return t;
@@ -336,7 +337,6 @@ static void park(edo__worker *w)
     edo__monitor_kick(rt);
     w->now = edo__clock_now(rt);
     edo__worker_expire(w, w->now);
-    w->since_poll = 0;
 }
 
 /* w has found work: if it was the last one searching, another takes over. */
@@ -393,6 +393,7 @@ int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index)
     w->rt = rt;
     w->index = index;
     w->spin_limit = SPIN_MAX;
+    w->until_inject = EDO__INJECT_EVERY;
     w->random = rt->config.seed * 0x9E3779B97F4A7C15u + index + 1;
     if (w->random == 0)
         w->random = 1;
