@@ -45,12 +45,12 @@ struct edo__monitor {
     pthread_mutex_t trace_lock; /* one request for a stack at a time; over workers' `live` */
     watch *watches;
     struct trace {
-        uint32_t wanted; /* atomic: 1 asked, 0 answered */
-        bool live;       /* its thread is in its loop */
+        uint32_t wanted;  /* atomic: 1 asked, 0 answered */
+        bool live;        /* its thread is in its loop */
         pthread_t thread; /* its own word for it: the worker's field is its creator's   */
         size_t n;
         void *pcs[MONITOR_FRAMES];
-    } *traces;
+    } * traces;
 };
 
 static struct sigaction previous;
