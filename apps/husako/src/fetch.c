@@ -66,7 +66,7 @@ static size_t add_headers(const hu_gen *gen, const hu_fetch *fetch, const char *
     return n;
 }
 
-int hu_fetch_body(hu_gen *gen, const hu_fetch *fetch, hu_buf *body, char **why)
+int hu_fetch_body(hu_gen *gen, hu_fetch *fetch, hu_buf *body, char **why)
 {
     const char *headers[3];
     const char *accept = fetch->accept ? fetch->accept : "Accept: application/json";
@@ -81,6 +81,7 @@ int hu_fetch_body(hu_gen *gen, const hu_fetch *fetch, hu_buf *body, char **why)
     edo_scope scope;
     edo_scope_open(&scope, fetch->timeout);
     int rc = edo_scope_close(&scope, edo_http_fetch(gen->http, &request, &response));
+    fetch->status = response.status;
     if (rc >= 0 && fetch->json && !is_json(&response, why))
         rc = -EINVAL;
     if (rc >= 0 && response.body) {

@@ -71,8 +71,9 @@ static int open_project(hu_gen *gen)
 
 static int read_token(hu_gen *gen)
 {
+    /* It is the cluster's and goes nowhere else. */
     const char *path = gen->options->token_file;
-    if (!path)
+    if (!path || !gen->options->api_server || gen->options->spec_dir)
         return 0;
     hu_buf text = { 0 };
     int rc = hu_file_read(path, 1 << 20, &text);
@@ -204,7 +205,10 @@ static void choose_sources(hu_gen *gen)
     if (gen->explicit_source) {
         const char *kind = options->spec_dir ? "spec-dir" : "api-server";
         const char *where = options->spec_dir ? options->spec_dir : options->api_server;
-        gen->source_id = hu_format("%s %s", kind, where);
+        size_t len = strlen(where);
+        while (len > 1 && where[len - 1] == '/')
+            len--;
+        gen->source_id = hu_format("%s %.*s", kind, (int)len, where);
         add_source(gen, NULL, kind);
         return;
     }
@@ -408,7 +412,7 @@ int hu_gen_run(const hu_options *options)
     if (rc == 0)
         /* Reports of held workers are for whoever works on this program, not for its users. */
         rc =
-            edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_MS(500) }, main_task, &gen);
+            edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_SEC(10) }, main_task, &gen);
     int code = tell(&gen, rc);
     release(&gen);
     return code;

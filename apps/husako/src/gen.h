@@ -109,11 +109,12 @@ typedef struct hu_fetch {
     bool json;          /* any other content type is refused */
     const char *header; /* one more; NULL                    */
     const char *accept; /* NULL: application/json            */
+    int status;         /* of the answer, set by the call    */
 } hu_fetch;
 
 /* GET. Returns 0 with the body; or a negative code with "what went wrong; what to try" in *why (to be
  * freed), except for -ECANCELED. */
-int hu_fetch_body(hu_gen *gen, const hu_fetch *fetch, hu_buf *body, char **why);
+int hu_fetch_body(hu_gen *gen, hu_fetch *fetch, hu_buf *body, char **why);
 
 /* In words, with what to try, for file errors. */
 const char *hu_file_hint(int code);

@@ -199,11 +199,15 @@ static void fill_record(publish *p)
         }
     for (size_t i = 0; i < p->file_count; i++)
         hu_record_add_file(record, p->files[i]->path, p->files[i]->text.len);
+    for (size_t i = 0; i < gen->record.files.count && !p->generate; i++)
+        hu_record_add_file(record, gen->record.files.list[i], gen->record.sizes[i]);
 }
 
 static void put_record(publish *p)
 {
-    if (!p->generate)
+    /* Documents that are the same under new hashes are recorded, too: they are not looked at again. */
+    bool loaded = p->gen->current && p->gen->source_count && p->gen->sources[0].count;
+    if (!p->generate && !loaded)
         return;
     hu_buf text = { 0 };
     fill_record(p);

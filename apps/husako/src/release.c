@@ -103,6 +103,43 @@ int hu_release_parse_listing(const char *json, size_t len, hu_release_files *out
     return out->count ? 0 : -EINVAL;
 }
 
+/* v1.35.2 -> 1, 35, 2; false for a pre-release and for what is no version. */
+static bool read_version(const char *name, unsigned long version[3])
+{
+    if (*name++ != 'v')
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = digits(name);
+        if (n < 1 || n > 9 || name[n] != (i < 2 ? '.' : 0))
+            return false;
+        version[i] = strtoul(name, NULL, 10);
+        name += n + 1;
+    }
+    return true;
+}
+
+char *hu_release_newest(const char *json, size_t len)
+{
+    yyjson_doc *doc = yyjson_read(json, len, 0);
+    unsigned long best[3] = { 0 };
+    bool found = false;
+    yyjson_arr_iter iter = yyjson_arr_iter_with(yyjson_doc_get_root(doc));
+    for (yyjson_val *tag; (tag = yyjson_arr_iter_next(&iter));) {
+        const char *name = yyjson_get_str(yyjson_obj_get(tag, "name"));
+        unsigned long version[3];
+        if (!name || !read_version(name, version))
+            continue;
+        size_t i = 0;
+        while (i < 2 && version[i] == best[i])
+            i++;
+        if (!found || version[i] > best[i])
+            memcpy(best, version, sizeof best);
+        found = true;
+    }
+    yyjson_doc_free(doc);
+    return found ? hu_format("%lu.%lu", best[0], best[1]) : NULL;
+}
+
 void hu_release_files_free(hu_release_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {

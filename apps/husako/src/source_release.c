@@ -49,34 +49,66 @@ static int use_cached(release *r)
 
 /* ---- the download ---- */
 
-static char *listing_url(const release *r)
+static char *github_url(const char *path)
 {
     const char *api = getenv("HUSAKO_GITHUB_API_URL");
-    return hu_format("%s/repos/kubernetes/kubernetes/contents/api/openapi-spec/v3?ref=%s",
-                     api && *api ? api : "https://api.github.com", r->tag);
+    return hu_format("%s/repos/kubernetes/kubernetes/%s",
+                     api && *api ? api : "https://api.github.com", path);
+}
+
+/* Asks GitHub's API, with a token of its own if there is one. */
+static int ask_github(release *r, hu_fetch *fetch, hu_buf *body, char **why)
+{
+    const char *token = getenv("GITHUB_TOKEN");
+    char *header = token && *token ? hu_format("Authorization: Bearer %s", token) : NULL;
+    fetch->timeout = EDO_SEC(60);
+    fetch->json = true;
+    fetch->header = header;
+    fetch->accept = "Accept: application/vnd.github.v3+json";
+    int rc = hu_fetch_body(r->gen, fetch, body, why);
+    free(header);
+    return rc;
+}
+
+/* For the message about a release that does not exist: which one is the newest. */
+static void name_newest(release *r, char **why)
+{
+    char *url = github_url("tags?per_page=100");
+    hu_fetch fetch = { .url = url };
+    hu_buf body = { 0 };
+    char *ignored = NULL;
+    if (ask_github(r, &fetch, &body, &ignored) == 0) {
+        char *newest = hu_release_newest(body.data ? body.data : "", body.len);
+        if (newest) {
+            free(*why);
+            *why =
+                hu_format("there is no release %s of Kubernetes; the newest is %s", r->tag, newest);
+            free(newest);
+        }
+    }
+    hu_buf_free(&body);
+    free(ignored);
+    free(url);
 }
 
 static int get_listing(release *r)
 {
-    char *url = listing_url(r);
-    const char *token = getenv("GITHUB_TOKEN");
-    char *header = token && *token ? hu_format("Authorization: Bearer %s", token) : NULL;
-    hu_fetch fetch = { .url = url,
-                       .timeout = EDO_SEC(60),
-                       .json = true,
-                       .header = header,
-                       .accept = "Accept: application/vnd.github.v3+json" };
+    char *path = hu_format("contents/api/openapi-spec/v3?ref=%s", r->tag);
+    char *url = github_url(path);
+    hu_fetch fetch = { .url = url };
     hu_buf body = { 0 };
     char *why = NULL;
-    int rc = hu_fetch_body(r->gen, &fetch, &body, &why);
+    int rc = ask_github(r, &fetch, &body, &why);
     if (rc == 0)
         rc = hu_release_parse_listing(body.data ? body.data : "", body.len, &r->files, &why);
+    else if (rc == EDO_EHTTPSTATUS && fetch.status == 404)
+        name_newest(r, &why);
     if (rc < 0 && rc != -ECANCELED)
         fail(r, HU_EXIT_FETCH, "listing the documents of the release", url, why);
     hu_buf_free(&body);
-    free(header);
     free(why);
     free(url);
+    free(path);
     return rc;
 }
 

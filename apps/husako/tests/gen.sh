@@ -109,6 +109,11 @@ check "manifest" test -e .husako/cache/release/v1.33.0/_manifest.json
 has husako.lock '[resources.kubernetes]'
 has husako.lock 'version = "1.33"'
 has husako.lock 'content_hash = '
+cp husako.toml saved.toml
+sed -i 's/"1.33"/"1.99"/' husako.toml
+gen 6
+has "$work/err" "there is no release v1.99.0 of Kubernetes; the newest is 1.33"
+mv saved.toml husako.toml
 stop_server
 gen 0
 has "$work/out" "Already up to date"
@@ -122,6 +127,45 @@ check "and locked" test "$lock" != "$(cat husako.lock)"
 rm husako.toml
 gen 0
 check "types of resources that are gone are pruned" test ! -e .husako/types/k8s
+
+# ---- a server that wants a token ----
+project token
+cat >server.py <<'EOF'
+import http.server, os, sys
+DIR = sys.argv[1]
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *args): pass
+    def do_GET(self):
+        good = self.headers.get("Authorization") == "Bearer s3cret"
+        path = self.path.split("?")[0]
+        body = b'{"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"}}}'
+        if path.endswith("/api/v1"):
+            body = open(os.path.join(DIR, "api/v1.json"), "rb").read()
+        self.send_response(200 if good else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+with open(sys.argv[2] + ".new", "w") as f: f.write(str(server.server_port))
+os.rename(sys.argv[2] + ".new", sys.argv[2])
+server.serve_forever()
+EOF
+rm -f "$work/port"
+timeout 60 python3 server.py "$own_schemas" "$work/port" &
+server_pid=$!
+until [ -s "$work/port" ] || ! kill -0 $server_pid 2>/dev/null; do sleep 0.05; done
+url=http://127.0.0.1:$(cat "$work/port")
+printf 's3cret\n' >token
+gen 6 --api-server "$url"
+has "$work/err" "give credentials with --token-file"
+gen 0 --api-server "$url" --token-file token
+check "generated" test -e .husako/types/k8s/core/v1.d.ts
+gen 0 --api-server "$url" --token-file token # no hashes in the index: fetched again, the same
+has "$work/out" "Already up to date"
+gen 2 --api-server "$url" --token-file missing
+has "$work/err" "error: reading the token: missing: "
+stop_server
 
 # ---- what is in tsconfig.json stays ----
 project tsconfig

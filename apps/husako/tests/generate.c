@@ -293,15 +293,16 @@ TEST(equal_names_in_one_module)
 
 TEST(base_class_stays_compatible)
 {
-    hu_model *model =
-        model_of("\"io.k8s.api.core.v1.Claim\":{\"properties\":{\"spec\":" REF("io.k8s.api.core.v1."
-                                                                               "S") "}," GVK(
-            "", "v1",
-            "Claim") "},"
-                     "\"io.k8s.api.core.v1.S\":{\"properties\":{\"resources\":" REF(
-                         "io.k8s.api.core.v1.R") ",\"set\":{\"type\":\"array\"},\"constructor\":{"
-                                                 "\"type\":\"string\"}}},"
-                                                 "\"io.k8s.api.core.v1.R\":{\"properties\":{}}");
+    hu_model *model = model_of("\"io.k8s.api.core.v1.Claim\":{\"properties\":{\"spec\":" REF(
+        "io.k8s.api.core.v1."
+        "S") "}," GVK("", "v1",
+                      "Claim") "},"
+                               "\"io.k8s.api.core.v1.S\":{\"properties\":{\"resources\":" REF(
+                                   "io.k8s.api.core.v1.R") ",\"set\":{\"type\":\"array\"},"
+                                                           "\"constructor\":{"
+                                                           "\"type\":\"string\"}}},"
+                                                           "\"io.k8s.api.core.v1.R\":{"
+                                                           "\"properties\":{}}");
     char *dts = dts_of(model, "core/v1"), *js = js_of(model, "core/v1");
     CHECK_HAS(dts, "resources(value: R | import(\"husako\").ResourceRequirementsFragment): this;");
     CHECK_HAS(dts, "set_(value: any[]): this;");

@@ -85,6 +85,24 @@ TEST(release_listing)
     }
 }
 
+TEST(newest_release)
+{
+    static const char *const cases[][2] = {
+        { "[{\"name\":\"v1.9.11\"},{\"name\":\"v1.35.0-rc.1\"},{\"name\":\"v1.34.2\"},"
+          "{\"name\":\"other\"},{\"name\":\"v1.34.10\"}]",
+          "1.34" },
+        { "[{\"name\":\"v1.10.0\"},{\"name\":\"v2.0.0\"}]", "2.0" },
+        { "[]", NULL },
+        { "{}", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *newest = hu_release_newest(cases[i][0], strlen(cases[i][0]));
+        CHECK_STR(newest, cases[i][1]);
+        free(newest);
+    }
+}
+
 static void check_cached(const char *dir, const char *key, const char *path)
 {
     hu_release_cached *list;
