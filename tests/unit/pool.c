@@ -257,9 +257,11 @@ static void run_nothing(edo__job *job)
 }
 
 static int refused;
+static unsigned go; /* atomic */
 static void submit_until_refused(edo__job *job)
 {
     (void)job;
+    WAIT_UNTIL(edo__aload(&go, EDO__ACQ) != 0); /* pairs with the store in the test */
     for (;;) {
         edo__job *next = calloc(1, sizeof *next);
         *next = (edo__job){ .run = run_and_free, .cls = EDO__JOB_USER };
@@ -276,6 +278,8 @@ TEST(destroy_refuses_new_jobs)
     edo__job job = { .run = submit_until_refused, .cls = EDO__JOB_CPU };
     create(8, LONG, 2);
     CHECK_OK(edo__pool_submit(pool, &job));
+    CHECK_UINT(stats().threads, ==, 1);
+    edo__astore(&go, 1u, EDO__REL);
     edo__pool_destroy(pool);
     CHECK_INT(refused, ==, -ESHUTDOWN);
 }

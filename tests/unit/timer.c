@@ -166,6 +166,21 @@ TEST(order_of_ticks)
     edo__wheel_deinit(&wheel);
 }
 
+/* What was armed for the same time from far away and from close by fires in order. */
+TEST(order_of_wheel_and_heap)
+{
+    static edo__timer t[9];
+    edo__wheel_init(&wheel, 0);
+    for (int i = 0; i < 8; i++)
+        arm(&t[i], (i / 4 ? 9 : 3) * MS - 1 - i, 0);
+    CHECK_UINT(expire(2 * MS), ==, 0);
+    arm(&t[8], 4 * MS + 1, 4 * MS);
+    CHECK_UINT(wheel.heap_len, ==, 1);
+    CHECK_UINT(expire(20 * MS), ==, 9);
+    CHECK_PTR(order[4], ==, &t[8]);
+    edo__wheel_deinit(&wheel);
+}
+
 TEST(end_of_time)
 {
     edo__timer t[3] = { 0 };
@@ -184,11 +199,13 @@ TEST(end_of_time)
 /* A far timer waits in a slot it does not belong to: it must not hide one that is earlier. */
 TEST(far_hides_nobody)
 {
-    edo__timer far = { 0 }, near = { 0 };
+    edo__timer far = { 0 }, near = { 0 }, step = { 0 };
     int64_t turn = (INT64_C(1) << 36) * MS, slot = turn / 64, now = 5 * slot;
     edo__wheel_init(&wheel, 0);
     arm(&far, 100 * turn, 0);
-    (void)edo__wheel_expire(&wheel, now);
+    arm(&step, now, 0);
+    CHECK_UINT(expire(now), ==, 1);
+    arm(&step, now + MS, now);
     arm(&near, now + slot * 60 + MS, now);
     while (near.armed) {
         now = edo__wheel_next(&wheel);
