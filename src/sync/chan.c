@@ -128,7 +128,7 @@ static __attribute__((noinline)) int send_slow(edo_chan *c, const void *value, e
     }
     if (rc != -EAGAIN || self == NULL) {
         edo__spin_unlock(&c->lock);
-        edo__chan_finish(&after);
+        edo__chan_finish(&after, self);
         return rc;
     }
     edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .value = (void *)value };
@@ -148,7 +148,7 @@ int edo_chan_send(edo_chan *c, const void *value)
     if (edo__unlikely(rc == -EAGAIN))
         return send_slow(c, value, self);
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after);
+    edo__chan_finish(&after, self);
     edo__coop(self);
     return rc;
 }
@@ -161,7 +161,7 @@ int edo_chan_send_nowait(edo_chan *c, const void *value)
     if (edo__unlikely(rc == -EAGAIN))
         return send_slow(c, value, NULL);
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after);
+    edo__chan_finish(&after, NULL);
     return rc;
 }
 
@@ -180,7 +180,7 @@ int edo_chan_recv(edo_chan *c, void *value)
         return edo__likely(rc == 0) ? w.result : rc;
     }
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after);
+    edo__chan_finish(&after, self);
     edo__coop(self);
     return rc;
 }
@@ -191,7 +191,7 @@ int edo_chan_recv_nowait(edo_chan *c, void *value)
     edo__spin_lock(&c->lock);
     int rc = take(c, value, &after);
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after);
+    edo__chan_finish(&after, NULL);
     return rc;
 }
 

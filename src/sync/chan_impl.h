@@ -39,9 +39,12 @@ int edo__chan_give(edo_chan *c, const void *value, edo__chan_after *a);
  * again) or -ENOMEM, with the lock held in both cases. */
 int edo__chan_make_room(edo_chan *c);
 
-static inline void edo__chan_finish(const edo__chan_after *a)
+/* self: the caller, NULL when it was not asked for. */
+static inline void edo__chan_finish(const edo__chan_after *a, edo__task *self)
 {
-    if (a->wake != NULL)
+    if (a->wake != NULL && self != NULL)
+        edo__schedule_by(self, a->wake);
+    else if (a->wake != NULL)
         edo__schedule_parked(a->wake);
     if (edo__unlikely(a->drop != NULL))
         free(a->drop);

@@ -44,8 +44,8 @@ static void back_off(const edo__waiter *w, const edo__waiter *other)
     }
 }
 
-/* One attempt on the other while our own word is HELD; *was is its state, IDLE when it is claimed already.
- * False: it is HELD or FROZEN, step back. */
+/* One attempt on the other while our own word is HELD; *was is its state, IDLE when it is claimed
+ * already. False: it is HELD or FROZEN, step back. */
 static bool claim_held(edo__waiter *other, uint32_t *was)
 {
     uint32_t word = edo__aload(&other->task->word, EDO__SC);
@@ -122,7 +122,7 @@ int edo__chan_arm_recv(edo_chan *c, edo__waiter *w)
         }
     }
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after);
+    edo__chan_finish(&after, NULL);
     return rc;
 }
 
@@ -151,7 +151,7 @@ int edo__chan_arm_send(edo_chan *c, edo__waiter *w)
         }
     }
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after);
+    edo__chan_finish(&after, NULL);
     return rc;
 }
 

@@ -6,10 +6,9 @@
  * waiter; so nobody overtakes. CONTENDED is entered and left under q.lock only.
  *
  * Unlocking must not touch the mutex after it can be locked by another: that one may be the last user
- * and free it. So the slow path, when all waiters have gone (cancelled, they may even have returned), does
- * not store FREE under q.lock: it goes back to LOCKED, releases q.lock and ends with the same CAS as the
- * fast path.
- */
+ * and free it. So the slow path, when all waiters have gone (cancelled, they may even have returned),
+ * does not store FREE under q.lock: it goes back to LOCKED, releases q.lock and ends with the same CAS
+ * as the fast path. */
 #include "sync/waiting.h"
 
 enum {
