@@ -52,11 +52,9 @@ typedef enum edo__why {
 
 enum { /* edo__task.state; written by its worker, read by dumps */
     EDO__TASK_FREE,
-    EDO__TASK_NEW,     /* spawned, never ran: has no stack */
-    EDO__TASK_READY,   /* in a run queue                   */
-    EDO__TASK_RUNNING,
-    EDO__TASK_WAITING,
-    EDO__TASK_ENDED,   /* its result has not been taken    */
+    EDO__TASK_NEW,   /* spawned, never ran: has no stack                                        */
+    EDO__TASK_LIVE,  /* running, waiting (its wait word says so), or else in a run queue        */
+    EDO__TASK_ENDED, /* its result has not been taken                                           */
 };
 
 enum { /* edo__task.flags; written before the task is published, or by the task itself */
@@ -114,7 +112,7 @@ typedef struct edo__task {
     struct edo__task *cancel_next; /* work list of a cancel in progress; under the cancel lock   */
     uint32_t lock; /* over scope and the chain of scopes, and join                               */
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
-    uint64_t id;   /* atomic: slot + 1, and above it how often the slot was used before          */
+    uint64_t id;   /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
     int32_t code;  /* what fn returned                                                           */
     struct edo__waiter *join; /* atomic: who waits for its end; written under lock               */
     struct edo_runtime *rt;

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define SLOTS_MAX ((size_t)1 << 26)  /* 64 Mi tasks: 16 GiB of addresses */
+#define SLOT_BITS 26
+#define LANE_BITS 6
+#define LANES (1u << LANE_BITS)
+#define SLOTS_MAX (((size_t)1 << SLOT_BITS) - 1) /* 64 Mi tasks: 16 GiB of addresses */
 #define SLOTS_MIN ((size_t)1 << 16)
 #define HUGE_FROM ((size_t)2 << 20)  /* small programs keep small pages */
 #define BATCH (EDO__TASK_CACHE / 2)
@@ -23,7 +26,43 @@ struct edo__arena {
     size_t used;     /* atomic: slots ever handed out; written under lock */
     uint32_t lock;   /* over the rest */
     edo__task *free; /* linked by next */
+    uint32_t lane;   /* in the ids of its tasks */
+    uint64_t first;  /* what the upper half of an id starts from */
 };
+
+/* No two tasks of a process have the same id, though each runtime numbers its own. An id is, from its lowest
+ * bits: slot + 1, the lane of the runtime, and how often the slot was used, counted on from where the last
+ * runtime of that lane stopped. Runtimes that live at the same time have different lanes, up to 64 of them. */
+static struct {
+    uint32_t lock;
+    bool taken[LANES];
+    uint64_t next[LANES];
+} lanes;
+
+static void lane_enter(struct edo__arena *a)
+{
+    edo__spin_lock(&lanes.lock);
+    while (a->lane < LANES - 1 && lanes.taken[a->lane])
+        a->lane++;
+    lanes.taken[a->lane] = true;
+    a->first = lanes.next[a->lane];
+    edo__spin_unlock(&lanes.lock);
+}
+
+static void lane_leave(const struct edo__arena *a)
+{
+    uint64_t next = a->first;
+    for (size_t i = 0; i < a->used; i++) {
+        uint64_t uses = (edo__aload(&a->slots[i].id, EDO__RLX) >> 32) + 1;
+        if (uses > next)
+            next = uses;
+    }
+    edo__spin_lock(&lanes.lock);
+    lanes.taken[a->lane] = false;
+    if (next > lanes.next[a->lane])
+        lanes.next[a->lane] = next;
+    edo__spin_unlock(&lanes.lock);
+}
 
 int edo__arena_create(struct edo__arena **out)
 {
@@ -38,6 +77,7 @@ int edo__arena_create(struct edo__arena **out)
         a->slots = p;
         /* Best effort: a million new tasks cost 128 page faults instead of 65,536. */
         (void)madvise((char *)p + HUGE_FROM, a->cap * sizeof(edo__task) - HUGE_FROM, MADV_HUGEPAGE);
+        lane_enter(a);
         *out = a;
         return 0;
     }
@@ -47,6 +87,7 @@ int edo__arena_create(struct edo__arena **out)
 
 void edo__arena_destroy(struct edo__arena *a)
 {
+    lane_leave(a);
     munmap(a->slots, a->cap * sizeof(edo__task));
     free(a);
 }
@@ -82,7 +123,7 @@ static edo__task *arena_take(edo_runtime *rt, uint32_t n, uint32_t *got)
         edo__task *t = &a->slots[i];
         t->rt = rt;
         t->stack_class = EDO__STACK_DEFAULT;
-        edo__astore(&t->id, i + 1, EDO__RLX);
+        edo__astore(&t->id, a->first << 32 | (uint64_t)a->lane << SLOT_BITS | (i + 1), EDO__RLX);
         t->next = list;
         list = t;
     }
@@ -129,7 +170,7 @@ void edo__task_free_slow(edo__task *t, edo__worker *w)
 
 edo__task *edo__task_find(edo_runtime *rt, uint64_t id)
 {
-    uint64_t slot = id & UINT32_MAX;
+    uint64_t slot = id & SLOTS_MAX;
     if (slot == 0 || slot > edo__arena_used(rt->arena))
         return NULL;
     return &rt->arena->slots[slot - 1];
