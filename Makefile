@@ -51,7 +51,7 @@ format:
 	tools/check-format --fix
 
 tidy: setup
-	tools/check-tidy
+	tools/check-tidy --deep
 
 clean:
 	rm -rf build/release build/debug build/clang build/asan build/tsan build/ucontext build/aarch64 \
