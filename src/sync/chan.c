@@ -60,7 +60,7 @@ static inline edo__waiter *claim_first(edo__waitq *q, edo__chan_after *a)
     return NULL;
 }
 
-static inline int take(edo_chan *c, void *value, edo__chan_after *a)
+static inline __attribute__((always_inline)) int take(edo_chan *c, void *value, edo__chan_after *a)
 {
     edo__waiter *w;
     if (c->store.count > 0) {
@@ -76,7 +76,8 @@ static inline int take(edo_chan *c, void *value, edo__chan_after *a)
     return edo__unlikely(c->closed) ? -EPIPE : -EAGAIN;
 }
 
-static inline int give(edo_chan *c, const void *value, edo__chan_after *a)
+static inline __attribute__((always_inline)) int give(edo_chan *c, const void *value,
+                                                      edo__chan_after *a)
 {
     edo__waiter *w;
     if (edo__unlikely(c->closed))
@@ -124,7 +125,7 @@ static __attribute__((noinline)) int send_slow(edo_chan *c, const void *value, e
     while (rc == -EAGAIN && edo__store_unbounded(&c->store)) {
         rc = edo__chan_make_room(c);
         if (rc == 0)
-            rc = give(c, value, &after);
+            rc = edo__chan_give(c, value, &after);
     }
     if (rc != -EAGAIN || self == NULL) {
         edo__spin_unlock(&c->lock);
@@ -157,7 +158,7 @@ int edo_chan_send_nowait(edo_chan *c, const void *value)
 {
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
-    int rc = give(c, value, &after);
+    int rc = edo__chan_give(c, value, &after);
     if (edo__unlikely(rc == -EAGAIN))
         return send_slow(c, value, NULL);
     edo__spin_unlock(&c->lock);
@@ -189,7 +190,7 @@ int edo_chan_recv_nowait(edo_chan *c, void *value)
 {
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
-    int rc = take(c, value, &after);
+    int rc = edo__chan_take(c, value, &after);
     edo__spin_unlock(&c->lock);
     edo__chan_finish(&after, NULL);
     return rc;
