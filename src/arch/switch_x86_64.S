@@ -90,7 +90,12 @@ edo__switch_resume:                     /* rdi: where to save, rsi: what to load
     .cfi_adjust_cfa_offset 8
     movq    %rsp, (%rdi)
     movq    %rsi, %rsp
-    cmpq    (%rsp), %rdx
+    movl    (%rsp), %eax
+    xorl    %edx, %eax
+    shrq    $32, %rdx
+    andl    $0xffc0, %eax               /* the low six bits of mxcsr are status: not preserved */
+    jne     1f
+    cmpw    4(%rsp), %dx
     jne     1f
 0:
     restore_registers
@@ -111,19 +116,18 @@ edo__switch_suspend:                    /* rdi: where to save, rsi: what to load
     .cfi_startproc
     endbr64
     save_registers
-    pushq   $0
+    subq    $8, %rsp
     .cfi_adjust_cfa_offset 8
     stmxcsr (%rsp)
     fnstcw  4(%rsp)
-    /* The low six bits of mxcsr are status, which the ABI does not preserve. */
-    andl    $0xffc0, (%rsp)
     movl    (%rsp), %eax
-    movl    4(%rsp), %edx
+    movzwl  4(%rsp), %edx
     movq    %rsp, (%rdi)
     movq    %rsi, %rsp
-    cmpl    (%rsp), %eax
+    xorl    (%rsp), %eax
+    andl    $0xffc0, %eax               /* the low six bits of mxcsr are status: not preserved */
     jne     1f
-    cmpl    4(%rsp), %edx
+    cmpw    4(%rsp), %dx
     jne     1f
 0:
     restore_registers

@@ -42,11 +42,6 @@ static const char *const why_names[EDO__WHYS] = {
     [EDO__WHY_OTHER] = "something",
 };
 
-static const char *const state_names[] = {
-    [EDO__TASK_FREE] = "free",       [EDO__TASK_NEW] = "new",         [EDO__TASK_READY] = "ready",
-    [EDO__TASK_RUNNING] = "running", [EDO__TASK_WAITING] = "waiting", [EDO__TASK_ENDED] = "ended",
-};
-
 /* Appends text at *at, as far as it fits. A name may be cleared while it is read, see below. */
 __attribute__((no_sanitize("thread"))) static void put(char *buf, size_t cap, size_t *at, const char *text)
 {
@@ -133,25 +128,29 @@ __attribute__((no_sanitize("thread"))) static size_t parked_stack(edo__task *t, 
     return n;
 }
 
-static size_t running_stack(edo_runtime *rt, edo__task *t, void **pcs, size_t max)
+/* The worker that runs t; NULL: none does. */
+static edo__worker *runner_of(edo_runtime *rt, const edo__task *t)
 {
     for (uint32_t i = 0; i < rt->n_workers; i++) {
-        if (edo__aload(&rt->workers[i].current, EDO__ACQ) != t)
-            continue;
-        if (&rt->workers[i] == edo__current_worker(rt))
-            return edo__unwind_here(pcs, max);
-        return edo__monitor_stack(&rt->workers[i], pcs, max);
+        if (edo__aload(&rt->workers[i].current, EDO__ACQ) == t)
+            return &rt->workers[i];
     }
-    return 0;
+    return NULL;
 }
 
-static void print_picture(edo_runtime *rt, const picture *p, FILE *f)
+static bool is_waiting(const edo__task *t)
+{
+    uint32_t word = edo__aload(&t->word, EDO__ACQ);
+    return word != EDO__WORD_IDLE && word < EDO__WAKE_CANCEL;
+}
+
+static void print_state(edo_runtime *rt, const picture *p, const char *state, FILE *f)
 {
     fprintf(f, "task %llu", (unsigned long long)p->id);
     if (p->name[0] != '\0')
         fprintf(f, " \"%s\"", p->name);
-    fprintf(f, ": %s", state_names[p->state]);
-    if (p->state == EDO__TASK_WAITING && p->why < EDO__WHYS) {
+    fprintf(f, ": %s", state);
+    if (strcmp(state, "waiting") == 0 && p->why < EDO__WHYS) {
         fprintf(f, " for %s", why_names[p->why]);
         if (p->why_obj != NULL)
             fprintf(f, " %p", p->why_obj);
@@ -163,12 +162,29 @@ static void print_picture(edo_runtime *rt, const picture *p, FILE *f)
     if (p->site != NULL)
         fprintf(f, ", spawned at %s", p->site);
     fputc('\n', f);
+}
+
+static void print_picture(edo_runtime *rt, const picture *p, FILE *f)
+{
     void *pcs[DUMP_FRAMES];
     size_t n = 0;
-    if (p->state == EDO__TASK_WAITING)
+    edo__worker *runner = p->state == EDO__TASK_LIVE ? runner_of(rt, p->task) : NULL;
+    const char *state = "ready";
+    if (p->state == EDO__TASK_NEW) {
+        state = "new";
+    } else if (p->state == EDO__TASK_ENDED) {
+        state = "ended";
+    } else if (is_waiting(p->task)) {
+        state = "waiting";
         n = parked_stack(p->task, pcs, DUMP_FRAMES);
-    else if (p->state == EDO__TASK_RUNNING)
-        n = running_stack(rt, p->task, pcs, DUMP_FRAMES);
+    } else if (runner != NULL) {
+        state = "running";
+        if (runner == edo__current_worker(rt))
+            n = edo__unwind_here(pcs, DUMP_FRAMES);
+        else
+            n = edo__monitor_stack(runner, pcs, DUMP_FRAMES);
+    }
+    print_state(rt, p, state, f);
     for (size_t i = 0; i < n; i++) {
         char symbol[256];
         edo__symbolize(pcs[i], symbol, sizeof symbol);

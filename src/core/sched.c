@@ -128,7 +128,6 @@ static void schedule_outside(edo_runtime *rt, edo__task *t)
 
 void edo__schedule_on(edo__worker *w, edo__task *t)
 {
-    edo__astore(&t->state, EDO__TASK_READY, EDO__RLX);
     if (edo__unlikely(w == NULL)) {
         schedule_outside(t->rt, t);
         return;
@@ -150,6 +149,14 @@ void edo__schedule_on(edo__worker *w, edo__task *t)
 void edo__schedule(edo__task *t)
 {
     edo__schedule_on(edo__current_worker(t->rt), t);
+}
+
+void edo__schedule_by(edo__task *self, edo__task *t)
+{
+    if (edo__likely(!edo__is_foreign(t) && self->rt == t->rt))
+        edo__schedule_on(self->worker, t);
+    else
+        edo__schedule_parked(t);
 }
 
 void edo__schedule_new(edo__worker *w, edo__task *t)

@@ -162,8 +162,6 @@ static inline void edo__suspend(edo__task *self, edo__action action)
     edo_debug_assert(!edo__is_foreign(self) && self == edo__self_task());
     edo__worker *w = self->worker;
     self->since = w->now;
-    edo__astore(&self->state, action == EDO__ACTION_PARK ? EDO__TASK_WAITING : EDO__TASK_READY,
-                EDO__RLX);
     w->action = action;
     edo__context_suspend(&self->stack->ctx);
 }

@@ -127,6 +127,8 @@ uint32_t edo__claim(edo__task *t, uint32_t code);
 /* A cancel's claim: only of a wait that a mark of these reasons ends. */
 uint32_t edo__claim_cancel(edo__task *t, uint32_t mark);
 void edo__schedule_parked(edo__task *t);
+/* The same where the calling task or stand-in is known. */
+void edo__schedule_by(edo__task *self, edo__task *t);
 static inline void edo__claimed(edo__task *t, uint32_t was)
 {
     if (was == EDO__WORD_PARKED)

@@ -107,10 +107,10 @@ static void run_task(edo__worker *w, edo__task *t)
         }
         s->task = t;
         t->stack = s;
+        edo__astore(&t->state, EDO__TASK_LIVE, EDO__RLX);
     }
     t->worker = w;
     t->budget = EDO__BUDGET;
-    edo__astore(&t->state, EDO__TASK_RUNNING, EDO__RLX);
     edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
     edo__astore(&w->tick, w->tick + 1, EDO__REL);
     edo__tls_self = t; /* stays until the next one: nobody asks in between */
