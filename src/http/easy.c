@@ -140,7 +140,8 @@ static CURLcode set_common(struct transfer *t)
 {
     const struct settings *s = &t->client->settings;
     CURL *easy = t->easy;
-    CURLcode cc = curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    CURLcode cc = http__sockets_install(t->client, easy);
+    cc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     cc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_text);
     cc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     /* A cancel in the middle of getaddrinfo() does not wait for its thread. */

@@ -38,6 +38,7 @@
 enum { WANT_START = 1, WANT_RESUME = 2, WANT_ABORT = 4, WANT_QUEUED = 8 };
 
 struct transfer;
+struct watch;
 
 /* A buffer that grows up to a limit. */
 struct buffer {
@@ -121,6 +122,8 @@ struct edo_http_client {
     CURLM *multi;
     CURLSH *share; /* TLS sessions, so that a second connection resumes the first one's */
     int sockets;   /* see sockets.c */
+    struct watch *watches;
+    size_t n_watches;
     struct transfer *active;
     int end_code;  /* what later requests end with; written before the inbox is closed */
     bool tls_cold; /* a first TLS handshake is going on: roots are being loaded */
@@ -141,6 +144,7 @@ void http__inbox_close(edo_http_client *c);
 int http__sockets_open(edo_http_client *c);
 void http__sockets_close(edo_http_client *c);
 int http__sockets_pump(edo_http_client *c);
+CURLcode http__sockets_install(edo_http_client *c, CURL *easy);
 
 /* transfer.c */
 int http__transfer_create(struct transfer **out, edo_http_client *c, const edo_http_request *q);

@@ -4,42 +4,94 @@
  * Why a set of its own and not a waiting task per socket: a descriptor has to stay open while a task waits
  * for it, but curl takes a socket off the list and closes it within one call, leaving no place where a
  * waiter could be called back first (a callback must not suspend). So the sockets are in an epoll set that
- * belongs to the client, and Edo waits for the set, which lives as long as the driver. Taking a socket out of
- * it needs no waiting. It also wakes the driver once for any number of ready sockets.
+ * belongs to the client, and Edo waits for the set, which lives as long as the driver. It also wakes the
+ * driver once for any number of ready sockets.
  *
- * A batch may hold an event of a socket that was closed, or closed and opened again under the same
- * number, earlier in the batch: curl finds nothing to read then and goes on. */
+ * Why every socket is armed for one event and armed again: curl may close a socket that is still connecting
+ * and say that it need not be watched only afterwards, when the number may belong to another thread's
+ * file already. So nothing is done to a socket that curl lets go of: closed, it has left the set; kept for
+ * later, it gives one more event at the most, which is ignored. For the same reason curl says nothing at
+ * all when the next socket gets the number of one that it closed that way and wants the same events; then
+ * on_created() arms the new one. */
 #include "internal.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #define BATCH 16 /* bounds how long the driver holds its worker: up to 64 KiB from each */
 
-static uint32_t epoll_events(int what)
+/* What curl wants of the descriptor of that number. */
+struct watch {
+    unsigned char wanted; /* CURL_POLL_IN, _OUT, _INOUT; 0: nothing */
+    bool armed;
+};
+
+static int make_room(edo_http_client *c, int fd)
 {
-    uint32_t events = 0;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+    size_t n = c->n_watches, needed = (size_t)fd + 1;
+    if (needed <= n)
+        return 0;
+    needed = needed < 2 * n ? 2 * n : needed;
+    struct watch *w = realloc(c->watches, needed * sizeof *w);
+    if (!w)
+        return -ENOMEM;
+    memset(w + n, 0, (needed - n) * sizeof *w);
+    c->watches = w;
+    c->n_watches = needed;
+    return 0;
+}
+
+static bool is_wanted(const edo_http_client *c, int fd)
+{
+    return (size_t)fd < c->n_watches && c->watches[fd].wanted;
+}
+
+static uint32_t epoll_events(int wanted)
+{
+    uint32_t events = EPOLLONESHOT;
+    if (wanted == CURL_POLL_IN || wanted == CURL_POLL_INOUT)
         events |= EPOLLIN;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+    if (wanted == CURL_POLL_OUT || wanted == CURL_POLL_INOUT)
         events |= EPOLLOUT;
     return events;
 }
 
-/* curl's order to watch a socket, or no longer. `known`: NULL until curl_multi_assign() was called. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void *known)
+/* Arms a socket that is wanted. Fails for lack of memory, and only the first time for a socket. */
+static int arm(edo_http_client *c, int fd)
+{
+    struct watch *w = &c->watches[fd];
+    struct epoll_event event = { .events = epoll_events(w->wanted), .data = { .fd = fd } };
+    int rc = epoll_ctl(c->sockets, EPOLL_CTL_MOD, fd, &event);
+    if (rc < 0 && errno == ENOENT)
+        rc = epoll_ctl(c->sockets, EPOLL_CTL_ADD, fd, &event);
+    w->armed = rc == 0;
+    return rc;
+}
+
+/* curl's order to watch a socket, or no longer. A failure ends all transfers. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void *unused)
 {
     edo_http_client *c = client;
     (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(c->sockets, EPOLL_CTL_DEL, fd, NULL);
-        return 0;
-    }
-    struct epoll_event event = { .events = epoll_events(what), .data = { .fd = fd } };
-    if (epoll_ctl(c->sockets, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) < 0)
-        return -1; /* curl ends its transfers with CURLM_ABORTED_BY_CALLBACK */
-    curl_multi_assign(c->multi, fd, c);
-    return 0;
+    (void)unused;
+    if (make_room(c, fd) < 0)
+        return -1;
+    c->watches[fd].wanted = what == CURL_POLL_REMOVE ? 0 : (unsigned char)what;
+    return is_wanted(c, fd) ? arm(c, fd) : 0;
+}
+
+/* A new socket, before it connects. */
+static int on_created(void *client, curl_socket_t fd, curlsocktype purpose)
+{
+    edo_http_client *c = client;
+    (void)purpose;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (is_wanted(c, fd) && arm(c, fd) < 0)
+        return CURL_SOCKOPT_ERROR;
+    return CURL_SOCKOPT_OK;
 }
 
 /* Opens the set and makes the multi handle use it. */
@@ -53,11 +105,21 @@ int http__sockets_open(edo_http_client *c)
     return 0;
 }
 
+/* The part of it that is set on every transfer. */
+CURLcode http__sockets_install(edo_http_client *c, CURL *easy)
+{
+    CURLcode cc = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_created);
+    return cc | curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, c);
+}
+
 void http__sockets_close(edo_http_client *c)
 {
     if (c->sockets >= 0)
         close(c->sockets);
+    free(c->watches);
     c->sockets = -1;
+    c->watches = NULL;
+    c->n_watches = 0;
 }
 
 static int action_of(uint32_t events)
@@ -78,8 +140,14 @@ int http__sockets_pump(edo_http_client *c)
     struct epoll_event events[BATCH];
     int running;
     int n = epoll_wait(c->sockets, events, BATCH, 0);
-    for (int i = 0; i < n; i++)
-        curl_multi_socket_action(c->multi, events[i].data.fd, action_of(events[i].events),
-                                 &running);
+    for (int i = 0; i < n; i++) {
+        int fd = events[i].data.fd;
+        c->watches[fd].armed = false;
+        if (!is_wanted(c, fd))
+            continue;
+        curl_multi_socket_action(c->multi, fd, action_of(events[i].events), &running);
+        if (is_wanted(c, fd) && !c->watches[fd].armed)
+            (void)arm(c, fd);
+    }
     return n < 0 ? 0 : n;
 }

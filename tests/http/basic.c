@@ -347,6 +347,28 @@ TEST(wrong_requests)
     http_run(&(http_test){ .serve = serve_wrong, .body = wrong_requests });
 }
 
+/* A name with several addresses, of which not all answer. */
+static int by_name(http_test *t)
+{
+    char url[64];
+    snprintf(url, sizeof url, "http://localhost%s/", strrchr(t->base, ':'));
+    for (int i = 0; i < 10; i++) {
+        edo_http_client *c;
+        edo_http_response r;
+        CHECK_OK(edo_http_client_create(&c, NULL));
+        CHECK_INT(edo_http_get(c, url, &r), ==, 0);
+        CHECK_INT(r.timings.connected, <, EDO_SEC(5));
+        edo_http_response_deinit(&r);
+        edo_http_client_destroy(c);
+    }
+    return 0;
+}
+
+TEST(by_name)
+{
+    http_run(&(http_test){ .serve = serve_echo, .body = by_name });
+}
+
 /* 100,000 zeros, compressed. */
 static const unsigned char gzipped[] = {
     0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0x00,
