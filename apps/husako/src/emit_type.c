@@ -205,8 +205,8 @@ void hu_emit_imports(hu_scope *scope, hu_buf *out)
             hu_buf_puts(out, schema->name);
         else
             hu_buf_format(out, "%s as %s", schema->name, list[i]->local);
-        if (i + 1 == n || list[i + 1]->schema->module != open)
-            hu_buf_format(out, " } from \"k8s/%s\";\n", open->path);
+        if (i + 1 == n || list[i + 1]->schema->module != schema->module)
+            hu_buf_format(out, " } from \"k8s/%s\";\n", schema->module->path);
     }
     if (n)
         hu_buf_char(out, '\n');

@@ -163,7 +163,10 @@ static int list_dir(const char *root, const char *sub, const char *const *suffix
     char *full = *sub ? hu_format("%s/%s", root, sub) : hu_strdup(root);
     DIR *dir = opendir(full);
     int rc = dir ? 0 : -errno;
-    for (struct dirent *entry; rc == 0 && (entry = readdir(dir));) {
+    free(full);
+    if (!dir)
+        return rc;
+    for (struct dirent *entry; (entry = readdir(dir));) {
         if (is_dots(entry->d_name))
             continue;
         struct stat st;
@@ -177,10 +180,8 @@ static int list_dir(const char *root, const char *sub, const char *const *suffix
         else
             free(path);
     }
-    if (dir)
-        closedir(dir);
-    free(full);
-    return rc;
+    closedir(dir);
+    return 0;
 }
 
 static int path_order(const void *a, const void *b)
