@@ -86,18 +86,48 @@ int edo_cpu(edo_fn *fn, void *arg)
     return edo__blocking_run(edo__self(), EDO__JOB_CPU, fn, arg);
 }
 
-/* The body of a child made by edo_spawn_blocking(): the user's function is in its copy area. */
-static int blocking_child(void *arg)
+/* A child made by edo_spawn_blocking() needs no stack and no worker: its job is in its copy area. */
+static edo__job *child_job(edo__task *t)
 {
-    edo__task *self = edo__self_task();
-    edo_fn *fn;
-    __builtin_memcpy(&fn, self->copy, sizeof fn);
-    return edo__blocking_run(self, EDO__JOB_USER, fn, arg);
+    _Static_assert(sizeof(edo__job) <= sizeof t->copy, "a job fits into a task");
+    return (edo__job *)(void *)t->copy;
+}
+
+static void child_job_run(edo__job *job)
+{
+    edo__task *t = (edo__task *)(void *)((char *)job - offsetof(edo__task, copy));
+    /* Cancelled before it was its turn: it did not happen. The group is open: t has not ended. */
+    const edo_scope *s = &t->group->edo__scope;
+    bool late = s->edo__deadline_eff != EDO_FOREVER && s->edo__deadline_eff <= edo__clock_now(t->rt);
+    if (edo__aload(&s->edo__cancelled, EDO__SC) != 0 || late)
+        t->code = -ECANCELED;
+    else
+        t->code = t->fn(t->arg);
+    edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
+    edo__group_ended(t, NULL);
+}
+
+int edo__blocking_start(edo__task *t, edo__worker *w)
+{
+    edo__astore(&t->state, EDO__TASK_LIVE, EDO__RLX);
+    edo__astore(&t->why, EDO__WHY_BLOCKING, EDO__RLX);
+    t->why_obj = NULL;
+    edo__astore(&t->word, EDO__WORD_WAITING | EDO__CANCEL_NEVER, EDO__REL); /* for dumps */
+    edo__job *job = child_job(t);
+    *job = (edo__job){ .run = child_job_run, .cls = EDO__JOB_USER };
+    int rc = edo__pool_submit(t->rt->pool, job);
+    if (rc < 0) {
+        t->code = 0;
+        t->flags |= EDO__TF_UNSEEN;
+        edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
+        edo__group_ended(t, w);
+    }
+    return rc;
 }
 
 int edo__spawn_blocking_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
 {
-    edo__spawn how = { .fn = blocking_child, .arg = arg, .site = site, .inner = fn };
+    edo__spawn how = { .fn = fn, .arg = arg, .site = site, .flags = EDO__TF_BLOCKING };
     return edo__spawn_how(g, &how, NULL);
 }
 

@@ -86,7 +86,7 @@ void edo__task_unref(edo__task *t)
 
 static inline edo__results *chunk_alloc(edo__worker *w)
 {
-    edo__results *chunk = w->free_results;
+    edo__results *chunk = w != NULL ? w->free_results : NULL;
     if (edo__unlikely(chunk == NULL))
         return malloc(sizeof *chunk);
     w->free_results = chunk->next;
@@ -96,7 +96,7 @@ static inline edo__results *chunk_alloc(edo__worker *w)
 
 static inline void chunk_free(edo__results *chunk, edo__worker *w)
 {
-    if (w->free_results_count < CHUNKS_CACHED) {
+    if (w != NULL && w->free_results_count < CHUNKS_CACHED) {
         chunk->next = w->free_results;
         w->free_results = chunk;
         w->free_results_count++;
@@ -158,7 +158,8 @@ static inline bool results_put(edo_group *g, edo__task *t, edo__worker *w)
 /* Under g's lock: t leaves the live children; true when t is kept for edo_group_next(). */
 static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
 {
-    bool kept = !g->edo__discard && results_put(g, t, w);
+    bool keep = !g->edo__discard && (t->flags & EDO__TF_UNSEEN) == 0;
+    bool kept = keep && results_put(g, t, w);
     if (t->sib_prev != NULL)
         t->sib_prev->sib_next = t->sib_next;
     else
@@ -238,9 +239,12 @@ void edo__group_ended(edo__task *t, edo__worker *w)
     bool empty = g->edo__live == 0;
     edo__spin_unlock(&g->edo__lock); /* g may be gone from here on, unless it is the root */
 
-    edo__count(&w->counters.finished);
+    if (edo__likely(w != NULL))
+        edo__count(&w->counters.finished);
+    else
+        edo__aadd(&rt->outside.finished, 1u, EDO__RLX);
     if (owner_was == EDO__WORD_PARKED)
-        edo__schedule_on(owner->rt == rt ? w : NULL, owner);
+        edo__schedule_on(w, owner);
     if (edo__unlikely(room != NULL))
         edo__claimed(room, room_was);
     if (edo__unlikely(watched)) {

@@ -12,7 +12,6 @@ typedef struct edo__spawn {
     edo_fn *fn;
     void *arg;
     size_t copy;   /* with EDO__TF_COPIED: arg points to that many bytes to copy */
-    edo_fn *inner; /* kept in the copy area, see edo_spawn_blocking() */
     const edo_task_options *options;
     const char *site;
     uint8_t flags; /* EDO__TF_* */
@@ -58,7 +57,7 @@ static inline int edo__group_add(edo_group *g, edo__task *t)
 }
 /* Calls the next spawner that waits for room, for one who was called and does not use it. */
 void edo__group_pass_room(edo_group *g);
-/* t has ended: tells the group, and lets go of t. On the worker that ran it. */
+/* t has ended: tells the group, and lets go of t. On the worker that ran it, or NULL elsewhere. */
 void edo__group_ended(edo__task *t, struct edo__worker *w);
 
 /* Gives a reference back; the last one frees the slot. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making tasks and starting them. */
+#include "core/blocking.h"
 #include "core/group.h"
 #include "core/scope.h"
 #include "core/sched.h"
@@ -75,8 +76,6 @@ edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)
         edo__task_free(t, w);
         return NULL;
     }
-    if (how->inner != NULL)
-        memcpy(t->copy, &how->inner, sizeof how->inner);
     if (how->options != NULL)
         task_set_options(t, how->options);
     return t;
@@ -150,10 +149,14 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
             return rc;
         called = true;
     }
-    edo__count_spawn(rt, self->rt == rt ? self->worker : NULL);
-    edo__schedule_new(self->rt == rt ? self->worker : NULL, t);
+    edo__worker *w = self->rt == rt ? self->worker : NULL;
+    edo__count_spawn(rt, w);
+    if ((how->flags & EDO__TF_BLOCKING) != 0)
+        rc = edo__blocking_start(t, w);
+    else
+        edo__schedule_new(w, t);
     edo__coop(self);
-    return 0;
+    return rc;
 
 room_unused:
     if (called)

@@ -64,6 +64,8 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
     EDO__TF_DETACHED = 8,
     EDO__TF_KEPT = 16,     /* stays after its end until its result was taken         */
     EDO__TF_OPTIONS = 32,  /* has a name, a stack class or a pin of its own          */
+    EDO__TF_BLOCKING = 64, /* runs on the blocking pool: never has a stack           */
+    EDO__TF_UNSEEN = 128,  /* could not be started: leaves no result                 */
 };
 
 /* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
