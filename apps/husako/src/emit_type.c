@@ -196,16 +196,16 @@ void hu_emit_imports(hu_scope *scope, hu_buf *out)
     for (size_t i = 0; i < n; i++)
         list[i] = scope->imports.entries[i].value;
     qsort(list, n, sizeof *list, import_order);
-    const hu_module *open = NULL;
     for (size_t i = 0; i < n; i++) {
         const hu_schema *schema = list[i]->schema;
-        hu_buf_puts(out, schema->module == open ? ", " : "import { ");
-        open = schema->module;
+        bool first = i == 0 || list[i - 1]->schema->module != schema->module;
+        bool last = i + 1 == n || list[i + 1]->schema->module != schema->module;
+        hu_buf_puts(out, first ? "import { " : ", ");
         if (strcmp(schema->name, list[i]->local) == 0)
             hu_buf_puts(out, schema->name);
         else
             hu_buf_format(out, "%s as %s", schema->name, list[i]->local);
-        if (i + 1 == n || list[i + 1]->schema->module != schema->module)
+        if (last)
             hu_buf_format(out, " } from \"k8s/%s\";\n", schema->module->path);
     }
     if (n)

@@ -54,19 +54,22 @@ static bool has_content(const char *path, const void *data, size_t len)
 
 int hu_change_add(hu_change *change, const char *path, const void *data, size_t len, bool durable)
 {
-    if (has_content(path, data, len))
-        return 0;
-    int rc = hu_mkdirs_for(path);
-    if (rc < 0)
-        return rc;
     /* Through a symbolic link the file behind it is replaced, not the link. */
     char *real = realpath(path, NULL);
     char *target = real ? real : hu_strdup(path);
-    struct stat st;
-    mode_t mode = stat(target, &st) == 0 ? st.st_mode & 07777 : 0666;
-    char *temporary = hu_format("%s.tmp%ld", target, (long)getpid());
-    rc = write_new(temporary, data, len, mode, durable);
-    if (rc < 0) {
+    /* One fixed name, so that what a killed run left there is used up or removed by the next. The lock
+     * of the project keeps two runs apart. */
+    char *temporary = hu_format("%s.husako-new", target);
+    bool same = has_content(target, data, len);
+    int rc = same ? 0 : hu_mkdirs_for(target);
+    if (rc == 0 && !same) {
+        struct stat st;
+        mode_t mode = stat(target, &st) == 0 ? st.st_mode & 07777 : 0666;
+        rc = write_new(temporary, data, len, mode, durable);
+    }
+    if (same || rc < 0) {
+        if (same)
+            unlink(temporary);
         free(temporary);
         free(target);
         return rc;

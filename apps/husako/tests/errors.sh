@@ -208,4 +208,23 @@ HUSAKO_GITHUB_API_URL=$url
 export HUSAKO_GITHUB_API_URL
 interrupt $((documents - 1)) '.husako/cache/release/.v1.33.0.new/*.json'
 check "no half release in the cache (FIX-10)" test ! -e .husako/cache/release/v1.33.0
+
+# ---- killed at any moment: the next run repairs everything, and leaves no trace of the killed one ----
+unset HUSAKO_GITHUB_API_URL
+project whole
+start_server --delay-ms 1
+gen 0 --api-server "$url"
+before=$(fingerprint)
+project killed
+for after in 0.01 0.02 0.03 0.04 0.05 0.06 0.08 0.1 0.12 0.15 0.2 0.3; do
+    timeout -s KILL $after "$husako" gen --no-incremental --api-server "$url" >/dev/null 2>&1
+    [ $((checks % 3)) = 0 ] && rm -rf .husako/cache
+    ok
+done
+gen 0 --api-server "$url"
+check "the same files" test "$before" = "$(fingerprint)"
+rm -rf .husako/types
+gen 0 --api-server "$url"
+check "the same files from the cache" test "$before" = "$(fingerprint)"
+no_temporary
 finish

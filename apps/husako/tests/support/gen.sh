@@ -95,7 +95,7 @@ no_output() {
     no_temporary
 }
 no_temporary() {
-    left=$(find . -name '*.tmp*' -o -name '*.new' -o -name '*.old')
+    left=$(find . -name '*.husako-new' -o -name '.*.new' -o -name '.*.old')
     if [ -z "$left" ]; then ok; else failed "temporary files left: $left"; fi
 }
 
