@@ -200,8 +200,12 @@ static inline edo__task *take_lifo(edo__worker *w)
 static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
 {
     w->until_inject = EDO__INJECT_EVERY;
-    if (++w->rounds % EDO__POLL_ROUNDS == 0)
+    if (++w->rounds % EDO__POLL_ROUNDS == 0) {
         tend(w);
+        /* Mail to oneself wakes nobody, and the mailbox has been looked at before this. */
+        if (edo__aload(&w->mail_len, EDO__RLX) != 0)
+            return take_mail(w);
+    }
     return take_injected(w, 1);
 }
 
