@@ -174,7 +174,8 @@ static void put_tsconfig(publish *p)
         note_failure(p, "tsconfig.json", rc);
     } else {
         hu_tsconfig_merge(rc == 0 ? (old.data ? old.data : "") : NULL, old.len, &text, &warning);
-        put(p, "tsconfig.json", text.data, text.len, true);
+        /* The user's own words are in an old one: it is safe on the disk before that goes. */
+        put(p, "tsconfig.json", text.data, text.len, rc == 0);
     }
     if (warning)
         hu_report_add(&p->gen->report, SIZE_MAX, "tsconfig", 0, warning);
@@ -238,7 +239,7 @@ static void put_lock(publish *p)
         hu_lock_add(&lock, "resources", &gen->config.resources.list[i], gen->hashes[i], now);
     hu_buf text = { 0 };
     hu_lock_emit(&lock, &text);
-    int rc = p->rc < 0 ? 0 : hu_change_add(&p->change, "husako.lock", text.data, text.len, true);
+    int rc = p->rc < 0 ? 0 : hu_change_add(&p->change, "husako.lock", text.data, text.len, false);
     if (rc < 0 && rc != -ENOSPC && rc != -EFBIG && rc != -EDQUOT)
         hu_report_add(&gen->report, SIZE_MAX, "lock", 0,
                       hu_format("writing husako.lock: %s; %s", edo_strerror(rc), hu_file_hint(rc)));
