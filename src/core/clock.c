@@ -133,17 +133,38 @@ static size_t clock_expire(edo_runtime *rt, int64_t now)
     return n;
 }
 
+/* Whether at one instant all workers but `awake` slept and no queue held a task. */
+static bool all_quiet(edo_runtime *rt, uint32_t awake)
+{
+    /* Under this lock nobody falls asleep or rises; a worker that rises does so before it takes a task. */
+    edo__spin_lock(&rt->idle.lock);
+    bool quiet = edo__aload(&rt->idle.sleeping, EDO__ACQ) + awake >= rt->n_workers &&
+                 edo__aload(&rt->visitors, EDO__ACQ) == 0 && !edo__work_visible(rt);
+    for (uint32_t i = 0; quiet && i < rt->n_workers; i++) {
+        quiet = edo__aload(&rt->workers[i].mail_len, EDO__ACQ) == 0 &&
+                edo__aload(&rt->workers[i].lifo, EDO__ACQ) == NULL;
+    }
+    edo__spin_unlock(&rt->idle.lock);
+    return quiet;
+}
+
+/* Whether at one instant nothing could happen but by the clock. */
+static bool only_time_passes(edo_runtime *rt)
+{
+    edo__pool_stats before, after;
+    edo__pool_read_stats(rt->pool, &before);
+    if (before.depth != 0 || before.running != 0 || !all_quiet(rt, 0))
+        return false;
+    /* No job was there before nor is now, and none came and went: so there was none in between. */
+    edo__pool_read_stats(rt->pool, &after);
+    return after.depth == 0 && after.running == 0 && after.done == before.done;
+}
+
 bool edo__clock_jump(edo_runtime *rt)
 {
     bool fired = false;
     edo__spin_lock(&rt->clock_lock);
-    bool idle = rt->clock_paused != 0 &&
-                edo__aload(&rt->idle.sleeping, EDO__ACQ) == rt->n_workers &&
-                !edo__work_visible(rt) && edo__pool_idle(rt->pool);
-    for (uint32_t i = 0; idle && i < rt->n_workers; i++) {
-        idle = edo__aload(&rt->workers[i].mail_len, EDO__ACQ) == 0 &&
-               edo__aload(&rt->workers[i].lifo, EDO__ACQ) == NULL;
-    }
+    bool idle = rt->clock_paused != 0 && only_time_passes(rt);
     int64_t next = clock_next(rt);
     if (idle && next != EDO_FOREVER) {
         if (next > rt->clock_virtual)
@@ -156,19 +177,27 @@ bool edo__clock_jump(edo_runtime *rt)
     return fired;
 }
 
+/* Whether a task waits for the calling worker in particular, or for any. */
+static bool work_for(const edo__worker *w)
+{
+    return edo__aload(&w->mail_len, EDO__ACQ) != 0 || edo__aload(&w->lifo, EDO__RLX) != NULL ||
+           edo__work_visible(w->rt);
+}
+
+#define SETTLE_LOOKS 64
+
 /* Lets every task that can run do so; the caller is the only one awake afterwards. */
 static void settle(edo__task *self)
 {
     edo_runtime *rt = self->rt;
+    uint32_t looks = 0;
     for (int quiet = 0; quiet < 3;) {
-        bool others = edo__work_visible(rt) ||
-                      edo__aload(&rt->idle.sleeping, EDO__ACQ) + 1 < rt->n_workers;
-        for (uint32_t i = 0; i < rt->n_workers && !others; i++)
-            others = edo__aload(&rt->workers[i].mail_len, EDO__ACQ) != 0;
-        quiet = others ? 0 : quiet + 1;
-        if (others)
-            sched_yield();
-        edo__suspend(self, EDO__ACTION_YIELD);
+        bool alone = all_quiet(rt, 1);
+        quiet = alone ? quiet + 1 : 0;
+        if (!alone && !work_for(self->worker) && ++looks % SETTLE_LOOKS != 0)
+            sched_yield(); /* others are busy, or on their way to bed */
+        else
+            edo__suspend(self, EDO__ACTION_YIELD);
     }
 }
 

@@ -115,7 +115,7 @@ __attribute__((no_sanitize("thread"), noinline)) static bool take_picture(edo__t
 }
 
 /* The stack of a parked task; 0 when it is not parked. */
-__attribute__((no_sanitize("thread"))) static size_t parked_stack(edo__task *t, void **pcs, size_t max)
+static size_t parked_stack(edo__task *t, void **pcs, size_t max)
 {
     uint32_t was = edo__aload(&t->word, EDO__ACQ);
     if ((was & EDO__WORD_STATE) != EDO__WORD_PARKED || was >= EDO__WAKE_CANCEL)

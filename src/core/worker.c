@@ -40,19 +40,24 @@ void edo__stack_entry(void *stack)
 
 static edo__stack *stack_get(edo__worker *w, unsigned cls)
 {
-    if (edo__likely(w->stack_count[cls] > 0))
-        return w->stacks[cls][--w->stack_count[cls]];
-    return edo__stack_acquire(w->rt->stacks, cls);
+    uint32_t n = w->stack_count[cls];
+    if (edo__unlikely(n == 0))
+        return edo__stack_acquire(w->rt->stacks, cls);
+    edo__astore(&w->stack_count[cls], n - 1, EDO__RLX); /* metrics look at it */
+    return w->stacks[cls][n - 1];
 }
 
 static void stack_put(edo__worker *w, edo__stack *s)
 {
+    uint32_t n = w->stack_count[s->cls];
     s->task = NULL;
     s->started = 1;
-    if (edo__likely(w->stack_count[s->cls] < EDO__STACK_CACHE))
-        w->stacks[s->cls][w->stack_count[s->cls]++] = s;
-    else
+    if (edo__likely(n < EDO__STACK_CACHE)) {
+        w->stacks[s->cls][n] = s;
+        edo__astore(&w->stack_count[s->cls], n + 1, EDO__RLX);
+    } else {
         edo__stack_release(w->rt->stacks, s);
+    }
 }
 
 /* No stack can be had: the task's start is put off until others have given theirs back. */
