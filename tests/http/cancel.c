@@ -3,7 +3,7 @@
  * once, nothing stays behind, and the client goes on working. */
 #include "support.h"
 
-#define LONG (32 << 20)
+#define LONG (200 << 20) /* in pieces, a millisecond apart: takes 3 s */
 
 static struct {
     atomic_int stage_reached;
@@ -35,10 +35,13 @@ static int serve_stages(http_test *t, edo_stream *s)
         else if (strstr(head, "/chunk "))
             rc = http_send(s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345");
         else if (strstr(head, "/long ")) {
-            rc = http_send(s, "HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n");
+            rc = http_send(s, "HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n");
             char *piece = calloc(1, 1 << 16);
-            for (int i = 0; i < LONG >> 16 && rc >= 0; i++)
+            for (int i = 0; i < LONG >> 16 && rc >= 0; i++) {
                 rc = (int)edo_write(s, piece, 1 << 16);
+                if (rc >= 0)
+                    rc = edo_sleep(EDO_MS(1));
+            }
             free(piece);
         }
         atomic_store(&state.stage_reached, 1);
@@ -63,8 +66,7 @@ typedef struct call {
     char url[128];
     int rc;
     bool stream;
-    edo_scope *scope; /* when open: the other side may cancel it */
-    atomic_bool open;
+    atomic_bool asked;
 } call;
 
 static int hold(void *arg, const void *data, size_t n)
@@ -76,19 +78,15 @@ static int hold(void *arg, const void *data, size_t n)
 static int make_call(void *arg)
 {
     call *c = arg;
-    edo_scope s;
     edo_http_response r;
     edo_http_request q = { .url = c->url, .max_body = LONG, .on_data = c->stream ? hold : NULL };
-    edo_scope_open(&s, EDO_FOREVER);
-    c->scope = &s;
-    atomic_store(&c->open, true);
+    atomic_store(&c->asked, true);
     int rc = edo_http_fetch(c->t->client, &q, &r);
     CHECK_INT(r.error.code, ==, rc);
     if (rc < 0)
         CHECK(r.body == NULL && r.error.text[0]);
     edo_http_response_deinit(&r);
     c->rc = rc;
-    (void)edo_scope_close(&s, 0);
     return 0;
 }
 
@@ -107,7 +105,7 @@ static int each_stage(http_test *t)
         if (i % 7 != 6) /* the long one is in the middle, or its ring is full and on_data waits */
             http_await_count(&state.stage_reached, 1);
         CHECK_INT(edo_sleep(EDO_MS(30)), ==, 0);
-        edo_scope_cancel(c.scope);
+        edo_group_cancel(&g);
         CHECK_INT(edo_group_close(&g), ==, 0);
         CHECK_INT(c.rc, ==, -ECANCELED);
         http_await_count(&t->open, 0);
@@ -148,22 +146,23 @@ TEST(cancelled_before)
 static int waiting_for_a_slot(http_test *t)
 {
     call first = { .t = t }, second = { .t = t };
-    edo_group g;
+    edo_group g1, g2;
     snprintf(first.url, sizeof first.url, "%s/silent", t->base);
     snprintf(second.url, sizeof second.url, "%s/ok", t->base);
-    edo_group_open(&g, NULL);
-    CHECK_OK(edo_spawn(&g, make_call, &first));
+    edo_group_open(&g1, NULL);
+    CHECK_OK(edo_spawn(&g1, make_call, &first));
     http_await_count(&t->requests, 1);
-    CHECK_OK(edo_spawn(&g, make_call, &second));
-    while (!atomic_load(&second.open))
+    edo_group_open(&g2, NULL);
+    CHECK_OK(edo_spawn(&g2, make_call, &second));
+    while (!atomic_load(&second.asked))
         edo_yield();
     CHECK_INT(edo_sleep(EDO_MS(20)), ==, 0);
-    edo_scope_cancel(second.scope);
-    CHECK_INT(edo_sleep(EDO_MS(20)), ==, 0);
+    edo_group_cancel(&g2);
+    CHECK_INT(edo_group_close(&g2), ==, 0);
     CHECK_INT(second.rc, ==, -ECANCELED);
     CHECK_INT(atomic_load(&t->requests), ==, 1);
-    edo_scope_cancel(first.scope);
-    CHECK_INT(edo_group_close(&g), ==, 0);
+    edo_group_cancel(&g1);
+    CHECK_INT(edo_group_close(&g1), ==, 0);
     check_usable(t);
     return 0;
 }

@@ -51,8 +51,8 @@ static void make_certificates(void)
            "openssl x509 -req -in %s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 "
            "-extfile ext -out %s.pem 2>/dev/null",
            dir, names[i], names[i], names[i], names[i], names[i]);
-    sh("cd %s && head -c %d /dev/zero | tr '\\0' s > small && truncate -s %d large", dir,
-       SMALL, LARGE);
+    sh("cd %s && head -c %d /dev/zero | tr '\\0' s > small && truncate -s %d large", dir, SMALL,
+       LARGE);
 }
 
 static int free_port(void)
@@ -165,7 +165,7 @@ static int trust(void *unused)
 TEST(trust)
 {
     start_nghttpd();
-    CHECK_OK(edo_run(&(edo_config){ .workers = 4 }, trust, NULL));
+    CHECK_OK(edo_run(&(edo_config){ .workers = 4, .stuck_after = EDO_FOREVER }, trust, NULL));
     stop();
 }
 
@@ -207,14 +207,14 @@ TEST(http2_shares_one_connection)
 {
     start_nghttpd();
     int before = http_count_fds();
-    CHECK_OK(edo_run(&(edo_config){ .workers = 4 }, one_connection, NULL));
+    CHECK_OK(
+        edo_run(&(edo_config){ .workers = 4, .stuck_after = EDO_FOREVER }, one_connection, NULL));
     CHECK_INT(http_count_fds(), ==, before);
     stop();
 }
 
 /* A stream that is held back, then cancelled, does not disturb the others on its connection. */
 static edo_event holding, never;
-static edo_scope *held_scope;
 
 static int hold(void *arg, const void *data, size_t n)
 {
@@ -226,16 +226,12 @@ static int hold(void *arg, const void *data, size_t n)
 static int held(void *unused)
 {
     (void)unused;
-    edo_scope s;
     edo_http_response r;
     char url[96];
     snprintf(url, sizeof url, "%s/large", origin);
     edo_http_request q = { .url = url, .on_data = hold, .max_body = LARGE };
-    edo_scope_open(&s, EDO_FOREVER);
-    held_scope = &s;
     CHECK_INT(edo_http_fetch(client, &q, &r), ==, -ECANCELED);
     edo_http_response_deinit(&r);
-    (void)edo_scope_close(&s, 0);
     return 0;
 }
 
@@ -250,7 +246,7 @@ static int streams_are_apart(void *unused)
     CHECK_INT(edo_event_wait(&holding), ==, 0);
     CHECK_INT(edo_sleep(EDO_MS(50)), ==, 0);
     fetch_small(NULL);
-    edo_scope_cancel(held_scope);
+    edo_group_cancel(&g);
     CHECK_INT(edo_group_close(&g), ==, 0);
     fetch_small(NULL);
     CHECK_INT(atomic_load(&new_connections), ==, 0);
@@ -261,7 +257,8 @@ static int streams_are_apart(void *unused)
 TEST(http2_streams_are_apart)
 {
     start_nghttpd();
-    CHECK_OK(edo_run(&(edo_config){ .workers = 4 }, streams_are_apart, NULL));
+    CHECK_OK(edo_run(&(edo_config){ .workers = 4, .stuck_after = EDO_FOREVER }, streams_are_apart,
+                     NULL));
     stop();
 }
 
@@ -291,7 +288,8 @@ TEST(client_certificate)
     make_certificates();
     start("exec openssl s_server -accept 127.0.0.1:%d -cert server.pem -key server.key -CAfile "
           "ca.pem -Verify 1 -verify_return_error -WWW -quiet >/dev/null 2>&1");
-    CHECK_OK(edo_run(&(edo_config){ .workers = 4 }, client_certificate, NULL));
+    CHECK_OK(edo_run(&(edo_config){ .workers = 4, .stuck_after = EDO_FOREVER }, client_certificate,
+                     NULL));
     stop();
 }
 
