@@ -29,6 +29,7 @@ check:
 	@tools/test-all checks release
 
 model: all
+	cmake --build build/release -j $(JOBS) --target tests
 	ctest --test-dir build/release -L '^model$$' --verbose
 
 # The tests of runtime and network under both sanitizers, again and again with new seeds.

@@ -34,6 +34,9 @@ function(edo_test_properties test label source)
     endif()
 endfunction()
 
+# Not part of `all`: who only wants to use Edo does not wait for its tests.
+add_custom_target(tests)
+
 # edo_test(label source [library...])
 function(edo_test label source)
     get_filename_component(name "${source}" NAME_WE)
@@ -43,7 +46,8 @@ function(edo_test label source)
         return()
     endif()
     set(target test-${label}-${name})
-    add_executable(${target} "${source}")
+    add_executable(${target} EXCLUDE_FROM_ALL "${source}")
+    add_dependencies(tests ${target})
     set_target_properties(${target} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/${label}" OUTPUT_NAME ${name})
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
