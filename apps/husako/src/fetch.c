@@ -100,7 +100,7 @@ const char *hu_file_hint(int code)
     switch (code) {
     case -EACCES:
     case -EPERM: return "check its permissions";
-    case -EROFS: return "the file system is read-only: run in another directory";
+    case -EROFS: return "run in another directory";
     case -ENOSPC:
     case -EDQUOT: return "free some space and run husako gen again; the old files are as they were";
     case -EFBIG:

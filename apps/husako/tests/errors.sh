@@ -73,6 +73,11 @@ echo '{"components": {"schemas": {}}}' >none/api/v1.json
 gen 5 --spec-dir none
 has "$work/err" "no schemas found"
 rm -r bad none
+mkdir -p huge/api
+truncate -s 100M huge/api/v1.json
+gen 6 --spec-dir huge
+has "$work/err" "huge/api/v1.json: larger than 64 MB"
+rm -r huge
 no_output
 rm -rf .husako
 : >.husako # where the directory should be
@@ -106,11 +111,14 @@ has "$work/err" "error: writing generated files: .husako/types/k8s/"
 has "$work/err" "the old files are as they were"
 check "old files are as they were" test "$before" = "$(fingerprint)"
 no_temporary
-if [ "$(id -u)" = 0 ] && mkdir "$work/disk" && mount -t tmpfs -o size=96k none "$work/disk" 2>/dev/null; then
+if [ "$(id -u)" = 0 ] && mkdir "$work/disk" && mount -t tmpfs -o size=64k none "$work/disk" 2>/dev/null; then
     cd "$work/disk" || exit 1
     gen 1 --spec-dir "$schemas"
     has "$work/err" "free some space"
     no_output
+    mount -o remount,ro "$work/disk"
+    gen 1 --spec-dir "$own_schemas"
+    has "$work/err" "error: preparing the project: .husako: read-only file system; run in another directory"
     cd "$work" && umount "$work/disk"
 else
     echo "note: no tmpfs can be mounted here; the limit on file sizes was tested alone"
