@@ -68,32 +68,37 @@ static void account(edo_http_response *out, struct transfer *t, int from_on_data
                             "stopped by on_data");
 }
 
-/* One try. @again: whether another one is worth it. */
-static int attempt(edo_http_client *c, const edo_http_request *q, edo_http_response *out,
-                   bool *again)
+/* One try, in a slot. @again: whether another one is worth it. */
+static int attempt_in_slot(edo_http_client *c, const edo_http_request *q, edo_http_response *out,
+                           bool *again)
 {
     struct transfer *t;
-    *again = false;
     int rc = http__transfer_create(&t, c, q);
     if (rc < 0)
         return rc;
-    int64_t asked = edo_now();
-    rc = edo_sem_acquire(&c->slots, 1);
-    out->timings.waited += edo_now() - asked;
-    if (rc < 0) {
-        http__transfer_unref(t);
-        return -ECANCELED; /* also for -EPIPE: the client is being destroyed */
-    }
     out->attempts++;
     http__transfer_post(t, WANT_START);
     rc = await(t);
-    edo_sem_release(&c->slots, 1);
     account(out, t, rc);
     bool delivered = t->streaming && t->received > 0;
     if (rc == 0 && !delivered && t->code != -ECANCELED && t->verdict == 0)
         *again = http__retry_wanted(q, out, t->curl_code);
     http__transfer_unref(t);
     return out->error.code;
+}
+
+static int attempt(edo_http_client *c, const edo_http_request *q, edo_http_response *out,
+                   bool *again)
+{
+    *again = false;
+    int64_t asked = edo_now();
+    int rc = edo_sem_acquire(&c->slots, 1);
+    out->timings.waited += edo_now() - asked;
+    if (rc < 0)
+        return -ECANCELED; /* also for -EPIPE: the client is being destroyed */
+    rc = attempt_in_slot(c, q, out, again);
+    edo_sem_release(&c->slots, 1);
+    return rc;
 }
 
 /* A cancel or deadline came while waiting for the next try: the reason for that try is worth knowing. */

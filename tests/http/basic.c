@@ -5,9 +5,9 @@
 /* Echoes: the request line and headers, then its body, as the body of the answer. */
 static int serve_echo(http_test *t, edo_stream *s)
 {
-    char head[4096], more[64];
+    char head[2048], more[64];
     int n;
-    while ((n = http_read_head(s, head, sizeof head - 1024)) > 0) {
+    while ((n = http_read_head(s, head, sizeof head - 512)) > 0) {
         atomic_fetch_add(&t->requests, 1);
         char *length = strstr(head, "Content-Length: ");
         int len = length ? atoi(length + 16) : 0;
@@ -163,7 +163,7 @@ TEST(headers_of_request)
 /* /N redirects to /N-1; /0 is the end; /loop to itself. */
 static int serve_redirects(http_test *t, edo_stream *s)
 {
-    char head[4096], more[64];
+    char head[2048], more[64];
     while (http_read_head(s, head, sizeof head) > 0) {
         int n = strstr(head, " /loop ") ? 0 : atoi(strchr(head, '/') + 1);
         atomic_fetch_add(&t->requests, 1);
@@ -217,7 +217,7 @@ static int serve_wrong(http_test *t, edo_stream *s)
 {
     static const char big[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                               "400\r\n";
-    char head[4096];
+    char head[2048];
     while (http_read_head(s, head, sizeof head) > 0) {
         atomic_fetch_add(&t->requests, 1);
         if (strstr(head, " /404 ")) {
@@ -369,6 +369,34 @@ TEST(by_name)
     http_run(&(http_test){ .serve = serve_echo, .body = by_name });
 }
 
+/* The server plays the proxy: it is asked for whole URLs. */
+static int through_a_proxy(http_test *t)
+{
+    static const char url[] = "http://no-such-host.invalid/x";
+    edo_http_client *c;
+    edo_http_response r;
+    CHECK_OK(edo_http_client_create(&c, &(edo_http_client_options){ .proxy = t->base }));
+    CHECK_INT(edo_http_get(c, url, &r), ==, 0);
+    CHECK(strncmp(r.body, "GET http://no-such-host.invalid/x HTTP/1.1\r\n", 44) == 0);
+    edo_http_response_deinit(&r);
+    edo_http_client_destroy(c);
+
+    CHECK_INT(setenv("http_proxy", t->base, 1), ==, 0);
+    CHECK_INT(edo_http_get(t->client, url, &r), ==, 0);
+    edo_http_response_deinit(&r);
+    CHECK_OK(edo_http_client_create(&c, &(edo_http_client_options){ .proxy = "" }));
+    edo_http_request q = { .url = url, .retries = -1 };
+    CHECK_INT(edo_http_fetch(c, &q, &r), ==, EDO_EHOST);
+    edo_http_response_deinit(&r);
+    edo_http_client_destroy(c);
+    return 0;
+}
+
+TEST(through_a_proxy)
+{
+    http_run(&(http_test){ .serve = serve_echo, .body = through_a_proxy });
+}
+
 /* 100,000 zeros, compressed. */
 static const unsigned char gzipped[] = {
     0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0x00,
@@ -384,7 +412,7 @@ static const unsigned char gzipped[] = {
 
 static int serve_gzip(http_test *t, edo_stream *s)
 {
-    char head[4096];
+    char head[2048];
     (void)t;
     while (http_read_head(s, head, sizeof head) > 0) {
         CHECK(strstr(head, "gzip") != NULL);
