@@ -123,8 +123,10 @@ static int http__accept(void *arg)
     for (;;) {
         served a = { .t = t };
         int rc = edo_accept(t->listener, &a.s);
-        if (rc < 0)
+        if (rc == -ECANCELED)
             return rc;
+        if (rc < 0)
+            continue; /* out of memory, say: the connection stays in the queue */
         atomic_fetch_add(&t->connections, 1);
         atomic_fetch_add(&t->open, 1);
         if (edo_spawn_copy(t->group, http__serve, &a, sizeof a) < 0) {
