@@ -33,13 +33,13 @@ extern "C" {
 
 /* Codes of the library's own. Names and texts come from one table, see edo_errname(). */
 enum {
-    EDO_EEOF = -4096,     /* the stream ended before all bytes were there                  */
-    EDO_EOVERSIZE = -4097,/* the data is larger than the limit that was set for it         */
-    EDO_ESTACK = -4098,   /* no stack could be had                                         */
-    EDO_EHTTP = -4200,    /* HTTP: the transfer failed; edo_http_error has the details     */
+    EDO_EEOF = -4096,        /* the stream ended before all bytes were there                  */
+    EDO_EOVERSIZE = -4097,   /* the data is larger than the limit that was set for it         */
+    EDO_ESTACK = -4098,      /* no stack could be had                                         */
+    EDO_EHTTP = -4200,       /* HTTP: the transfer failed; edo_http_error has the details     */
     EDO_EHTTPSTATUS = -4201, /* HTTP: the server answered with a status that is no success */
-    EDO_ETLS = -4202,     /* TLS: handshake or certificate failure                         */
-    EDO_EHOST = -4203,    /* the host name could not be resolved                           */
+    EDO_ETLS = -4202,        /* TLS: handshake or certificate failure                         */
+    EDO_EHOST = -4203,       /* the host name could not be resolved                           */
 };
 
 /* A task's or a job's body. The result is a code: >= 0 success, negative failure. */

@@ -45,7 +45,10 @@ typedef struct edo_case {
 
 #define EDO__CASE(kind, object, value, number, events)                                             \
     {                                                                                              \
-        (kind), 0, (void *)(object), (void *)(value), (int64_t)(number), (events), { 0 }           \
+        (kind), 0, (void *)(object), (void *)(value), (int64_t)(number), (events),                 \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
     }
 #define EDO_RECV(chan, ptr) EDO__CASE(EDO_CASE_RECV, chan, ptr, 0, 0)
 #define EDO_SEND(chan, ptr) EDO__CASE(EDO_CASE_SEND, chan, ptr, 0, 0)

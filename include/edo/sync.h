@@ -30,7 +30,10 @@ typedef struct edo_mutex {
     struct edo__task *edo__holder; /* for dumps and checks */
 } edo_mutex;
 
-#define EDO_MUTEX_INIT { { 0, 0, 0, 0 }, 0 }
+#define EDO_MUTEX_INIT                                                                             \
+    {                                                                                              \
+        { 0, 0, 0, 0 }, 0                                                                          \
+    }
 
 /* edo_mutex_init - the same as assigning EDO_MUTEX_INIT.
  *
@@ -130,8 +133,14 @@ typedef struct edo_event {
     uint32_t edo__mode;
 } edo_event;
 
-#define EDO_EVENT_INIT { { 0, 0, 0, 0 }, EDO_EVENT_MANUAL }
-#define EDO_EVENT_AUTO_INIT { { 0, 0, 0, 0 }, EDO_EVENT_AUTO }
+#define EDO_EVENT_INIT                                                                             \
+    {                                                                                              \
+        { 0, 0, 0, 0 }, EDO_EVENT_MANUAL                                                           \
+    }
+#define EDO_EVENT_AUTO_INIT                                                                        \
+    {                                                                                              \
+        { 0, 0, 0, 0 }, EDO_EVENT_AUTO                                                             \
+    }
 
 /* edo_event_init - not set.
  *
@@ -181,7 +190,12 @@ typedef struct edo_notify {
     edo__waitq edo__q; /* state: 1 when a permit is stored */
 } edo_notify;
 
-#define EDO_NOTIFY_INIT { { 0, 0, 0, 0 } }
+#define EDO_NOTIFY_INIT                                                                            \
+    {                                                                                              \
+        {                                                                                          \
+            0, 0, 0, 0                                                                             \
+        }                                                                                          \
+    }
 
 /* edo_notify_init - no permit stored.
  *

@@ -46,21 +46,21 @@ typedef struct edo_group_options {
 
 /* A set of tasks that end before it is closed; a scope at the same time. */
 typedef struct edo_group {
-    edo_scope edo__scope;              /* first member: a group is a scope                   */
-    struct edo_runtime *edo__rt;       /* its children run there                             */
-    uint32_t edo__lock;                /* spin lock over all below                           */
-    uint32_t edo__live;                /* children that have not ended                       */
-    uint32_t edo__limit;               /* of live children                                   */
-    int32_t edo__code;                 /* first negative code of a child                     */
+    edo_scope edo__scope;        /* first member: a group is a scope                   */
+    struct edo_runtime *edo__rt; /* its children run there                             */
+    uint32_t edo__lock;          /* spin lock over all below                           */
+    uint32_t edo__live;          /* children that have not ended                       */
+    uint32_t edo__limit;         /* of live children                                   */
+    int32_t edo__code;           /* first negative code of a child                     */
     bool edo__keep_going;
     bool edo__discard;
     struct edo__task *edo__children;   /* live ones, doubly linked                           */
     struct edo__results *edo__results; /* of ended children, not taken yet, oldest first     */
     struct edo__results *edo__results_last;
-    struct edo__task *edo__taken;      /* whose name the last edo_group_next() returned      */
-    struct edo__task *edo__owner;      /* waits in close, or in next                         */
-    bool edo__owner_next;              /* in next: any result will do                        */
-    struct edo__waiter *edo__room;     /* spawners waiting for room, first come first served */
+    struct edo__task *edo__taken;  /* whose name the last edo_group_next() returned      */
+    struct edo__task *edo__owner;  /* waits in close, or in next                         */
+    bool edo__owner_next;          /* in next: any result will do                        */
+    struct edo__waiter *edo__room; /* spawners waiting for room, first come first served */
     struct edo__waiter *edo__room_last;
     const char *edo__name;
 } edo_group;
@@ -338,7 +338,10 @@ typedef struct edo_local {
     uint32_t edo__id; /* given out at first use */
 } edo_local;
 
-#define EDO_LOCAL_INIT(destructor) { (destructor), 0 }
+#define EDO_LOCAL_INIT(destructor)                                                                 \
+    {                                                                                              \
+        (destructor), 0                                                                            \
+    }
 
 /* edo_local_get - the calling task's value of the variable, NULL before it was set.
  *

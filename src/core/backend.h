@@ -22,8 +22,8 @@ struct edo__waiter;
 /* A descriptor owned by the library, registered with the backend for its life. */
 typedef struct edo__desc {
     int fd;
-    uint32_t flags;          /* the backend's */
-    void *slot;              /* the backend's */
+    uint32_t flags; /* the backend's */
+    void *slot;     /* the backend's */
 } edo__desc;
 
 typedef struct edo__io_stats {
@@ -58,11 +58,14 @@ typedef struct edo__backend {
      * Returns ready events > 0 at once (not registered), 0 registered, or a negative code. */
     int (*watch)(int fd, unsigned events, struct edo__waiter *w);
     void (*unwatch)(int fd, struct edo__waiter *w);
-    int (*desc_open)(edo__desc *d, int fd);  /* fd non-blocking already */
-    void (*desc_close)(edo__desc *d);        /* before close(2) of fd; nobody waits on it */
-    ssize_t (*readv)(edo__desc *d, const struct iovec *iov, int n);  /* at least one byte, 0 at the end */
-    ssize_t (*writev)(edo__desc *d, const struct iovec *iov, int n); /* what was taken at once, >= 1 */
-    int (*accept)(edo__desc *d, struct sockaddr *addr, socklen_t *len); /* a non-blocking descriptor */
+    int (*desc_open)(edo__desc *d, int fd); /* fd non-blocking already */
+    void (*desc_close)(edo__desc *d);       /* before close(2) of fd; nobody waits on it */
+    ssize_t (*readv)(edo__desc *d, const struct iovec *iov,
+                     int n); /* at least one byte, 0 at the end */
+    ssize_t (*writev)(edo__desc *d, const struct iovec *iov,
+                      int n); /* what was taken at once, >= 1 */
+    int (*accept)(edo__desc *d, struct sockaddr *addr,
+                  socklen_t *len); /* a non-blocking descriptor */
     int (*connect)(edo__desc *d, const struct sockaddr *addr, socklen_t len);
 
     void (*read_stats)(edo_runtime *rt, edo__io_stats *out);

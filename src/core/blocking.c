@@ -98,7 +98,8 @@ static void child_job_run(edo__job *job)
     edo__task *t = (edo__task *)(void *)((char *)job - offsetof(edo__task, copy));
     /* Cancelled before it was its turn: it did not happen. The group is open: t has not ended. */
     const edo_scope *s = &t->group->edo__scope;
-    bool late = s->edo__deadline_eff != EDO_FOREVER && s->edo__deadline_eff <= edo__clock_now(t->rt);
+    bool late =
+        s->edo__deadline_eff != EDO_FOREVER && s->edo__deadline_eff <= edo__clock_now(t->rt);
     if (edo__aload(&s->edo__cancelled, EDO__SC) != 0 || late)
         t->code = -ECANCELED;
     else
@@ -159,7 +160,9 @@ int edo_drop(void *p, void (*destroy)(void *))
         destroy(p);
         return 0;
     }
-    *j = (drop_job){ .job = { .run = drop_job_run, .cls = EDO__JOB_USER }, .p = p, .destroy = destroy };
+    *j = (drop_job){ .job = { .run = drop_job_run, .cls = EDO__JOB_USER },
+                     .p = p,
+                     .destroy = destroy };
     if (edo__pool_submit(self->rt->pool, &j->job) < 0) {
         destroy(p);
         free(j);

@@ -42,8 +42,7 @@ static int sleep_until(edo__task *self, int64_t at)
 {
     if (!edo__wait_begin(self, true))
         return -ECANCELED;
-    uint32_t code =
-        edo__wait_commit_until(self, NULL, EDO__WHY_SLEEP, NULL, at, EDO__WAKE_OK);
+    uint32_t code = edo__wait_commit_until(self, NULL, EDO__WHY_SLEEP, NULL, at, EDO__WAKE_OK);
     return code == EDO__WAKE_OK ? 0 : -ECANCELED;
 }
 

@@ -78,6 +78,13 @@ static int config_from_environment(edo_config *c)
     return rc < 0 ? rc : 0;
 }
 
+int edo__config_dump_signal(void)
+{
+    uint64_t n = 0;
+    int rc = env_number("EDO_DUMP_SIGNAL", 1, 64, &n);
+    return rc < 0 ? rc : (int)n;
+}
+
 int edo__config_fill(edo_config *out, const edo_config *config)
 {
     edo_config c = config != NULL ? *config : (edo_config){ 0 };

@@ -43,7 +43,8 @@ static const char *const why_names[EDO__WHYS] = {
 };
 
 /* Appends text at *at, as far as it fits. A name may be cleared while it is read, see below. */
-__attribute__((no_sanitize("thread"))) static void put(char *buf, size_t cap, size_t *at, const char *text)
+__attribute__((no_sanitize("thread"))) static void put(char *buf, size_t cap, size_t *at,
+                                                       const char *text)
 {
     while (*text != '\0' && *at < cap)
         buf[(*at)++] = *text++;

@@ -268,8 +268,8 @@ static inline uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
     g->edo__owner = self;
     g->edo__owner_next = next;
     edo__spin_unlock(&g->edo__lock);
-    uint32_t code = edo__wait_commit(self, &g->edo__lock,
-                                     next ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE, g);
+    uint32_t code =
+        edo__wait_commit(self, &g->edo__lock, next ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE, g);
     if (edo__unlikely(code != EDO__WAKE_OK)) {
         edo__spin_lock(&g->edo__lock);
         g->edo__owner = NULL;

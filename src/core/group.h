@@ -11,7 +11,7 @@ struct edo__worker;
 typedef struct edo__spawn {
     edo_fn *fn;
     void *arg;
-    size_t copy;   /* with EDO__TF_COPIED: arg points to that many bytes to copy */
+    size_t copy; /* with EDO__TF_COPIED: arg points to that many bytes to copy */
     const edo_task_options *options;
     const char *site;
     uint8_t flags; /* EDO__TF_* */

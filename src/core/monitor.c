@@ -15,22 +15,26 @@
 #include "arch/unwind.h"
 #include "core/runtime.h"
 
+#include <edo/metrics.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MONITOR_SIGNAL SIGURG /* ignored by default: harmless should it ever go astray */
 #define MONITOR_FRAMES 64
 #define MONITOR_ANSWER EDO_MS(100)
 #define MONITOR_IDLE EDO_SEC(1)
 #define REPORT_EVERY EDO_SEC(1)
+#define DUMP_EVERY EDO_MS(100) /* looks for a request while everything sleeps */
 
 typedef struct watch { /* what was seen of one worker the last time */
     edo__task *task;
     uint64_t tick;
     int64_t since;
+    int64_t cpu; /* processor time the worker's thread had used by then */
     bool reported;
 } watch;
 
@@ -41,6 +45,7 @@ struct edo__monitor {
     uint32_t asleep; /* atomic, futex: 1 while all workers sleep and so does the monitor */
     int64_t period;
     int64_t last_report;
+    uint32_t dumps; /* requests for a dump that were answered */
     uint64_t suppressed;
     pthread_mutex_t trace_lock; /* one request for a stack at a time; over workers' `live` */
     watch *watches;
@@ -48,12 +53,20 @@ struct edo__monitor {
         uint32_t wanted;  /* atomic: 1 asked, 0 answered */
         bool live;        /* its thread is in its loop */
         pthread_t thread; /* its own word for it: the worker's field is its creator's   */
+        pid_t tid;
         size_t n;
         void *pcs[MONITOR_FRAMES];
     } * traces;
 };
 
 static struct sigaction previous;
+static uint32_t dump_requests; /* atomic: times EDO_DUMP_SIGNAL has come */
+
+static void on_dump_signal(int sig)
+{
+    (void)sig;
+    edo__aadd(&dump_requests, 1u, EDO__REL); /* pairs with the load in answer_dump() */
+}
 
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
@@ -93,6 +106,7 @@ void edo__monitor_enter(edo__worker *w)
     pthread_mutex_lock(&m->trace_lock);
     m->traces[w->index].live = true;
     m->traces[w->index].thread = pthread_self();
+    m->traces[w->index].tid = gettid();
     pthread_mutex_unlock(&m->trace_lock);
 }
 
@@ -154,6 +168,38 @@ static void report(struct edo__monitor *m, edo__worker *w, edo__task *t, int64_t
     fputc('\n', stderr);
     m->suppressed = 0;
     m->last_report = now;
+}
+
+/* Processor time of w's thread; 0 when it has none. */
+static int64_t thread_cpu(struct edo__monitor *m, const edo__worker *w)
+{
+    struct trace *t = &m->traces[w->index];
+    struct timespec ts = { 0 };
+    clockid_t clock;
+    pthread_mutex_lock(&m->trace_lock);
+    if (t->live && pthread_getcpuclockid(t->thread, &clock) == 0)
+        (void)clock_gettime(clock, &ts);
+    pthread_mutex_unlock(&m->trace_lock);
+    return EDO_SEC(ts.tv_sec) + ts.tv_nsec;
+}
+
+/* Whether w's thread has not computed for that long and wants a processor: then the machine is busy, and no
+ * task is to blame. A thread that blocks in a system call is in another state. proc(5): the state follows
+ * the name in parentheses. */
+static bool waits_for_cpu(struct edo__monitor *m, const edo__worker *w)
+{
+    if (thread_cpu(m, w) - m->watches[w->index].cpu >= w->rt->config.stuck_after)
+        return false;
+    char path[64], line[128];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)m->traces[w->index].tid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    const char *state = NULL;
+    if (fgets(line, sizeof line, f) != NULL)
+        state = strrchr(line, ')');
+    fclose(f);
+    return state != NULL && state[1] == ' ' && state[2] == 'R';
 }
 
 /* Moves what the LIFO slot holds to where others find it. */
@@ -225,6 +271,8 @@ static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
     edo__task *t = edo__aload(&w->current, EDO__ACQ);
     if (t == NULL || tick != seen->tick || t != seen->task) {
         *seen = (watch){ .task = t, .tick = tick, .since = now };
+        if (t != NULL)
+            seen->cpu = thread_cpu(m, w);
         return false;
     }
     int64_t held = now - seen->since;
@@ -232,9 +280,10 @@ static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
         edo__wake_one(w->rt);
     if (held < w->rt->config.stuck_after)
         return false;
-    if (!seen->reported)
+    if (!seen->reported && !waits_for_cpu(m, w)) {
         report(m, w, t, held);
-    seen->reported = true;
+        seen->reported = true;
+    }
     relieve(w);
     return true;
 }
@@ -252,8 +301,17 @@ static void sleep_with_workers(edo_runtime *rt)
     edo__afence(EDO__SC); /* pairs with the fence in edo__monitor_kick() */
     while (edo__aload(&m->asleep, EDO__SC) != 0 && edo__aload(&m->stop, EDO__ACQ) == 0 &&
            edo__aload(&rt->idle.sleeping, EDO__SC) == rt->n_workers)
-        edo__futex_wait(&m->asleep, 1, EDO_FOREVER);
+        edo__futex_wait(&m->asleep, 1, rt->dump_signal != 0 ? DUMP_EVERY : EDO_FOREVER);
     edo__astore(&m->asleep, 0u, EDO__SC);
+}
+
+static void answer_dump(edo_runtime *rt)
+{
+    uint32_t requests = edo__aload(&dump_requests, EDO__ACQ);
+    if (requests == rt->monitor->dumps)
+        return;
+    rt->monitor->dumps = requests;
+    (void)edo_dump(rt, stderr);
 }
 
 void edo__monitor_kick(edo_runtime *rt)
@@ -275,6 +333,7 @@ static void *monitor_thread(void *arg)
     while (edo__aload(&m->stop, EDO__ACQ) == 0) {
         int64_t now = edo__clock_real();
         bool held = false;
+        answer_dump(rt);
         for (uint32_t i = 0; i < rt->n_workers; i++)
             held |= look_at(m, &rt->workers[i], now);
         if (edo__aload(&rt->idle.sleeping, EDO__ACQ) < rt->n_workers) {
@@ -296,6 +355,13 @@ static int monitor_start_thread(edo_runtime *rt)
     m->period = rt->config.stuck_after / 2;
     if (m->period > EDO_MS(100))
         m->period = EDO_MS(100);
+    if (rt->dump_signal != 0) {
+        m->dumps = edo__aload(&dump_requests, EDO__ACQ);
+        struct sigaction action = { .sa_handler = on_dump_signal,
+                                    .sa_flags = SA_RESTART | SA_ONSTACK };
+        sigemptyset(&action.sa_mask);
+        sigaction(rt->dump_signal, &action, NULL);
+    }
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &old);
@@ -318,7 +384,8 @@ int edo__monitor_start(edo_runtime *rt)
     m->traces = calloc(rt->n_workers, sizeof *m->traces);
     if (m->watches == NULL || m->traces == NULL)
         return -ENOMEM; /* edo__monitor_stop() frees what is there */
-    return rt->config.stuck_after == EDO_FOREVER ? 0 : monitor_start_thread(rt);
+    bool needed = rt->config.stuck_after != EDO_FOREVER || rt->dump_signal != 0;
+    return needed ? monitor_start_thread(rt) : 0;
 }
 
 void edo__monitor_stop(edo_runtime *rt)

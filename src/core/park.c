@@ -95,7 +95,7 @@ bool edo__idle_sleep(edo__idle *i, uint32_t worker, bool searching)
     edo_assert(n < i->n && i->asleep[worker] == 0);
     i->stack[n] = (uint16_t)worker;
     i->asleep[worker] = 1;
-    edo__astore(&i->sleeping, n + 1, EDO__RLX); /* S1 */
+    edo__astore(&i->sleeping, n + 1, EDO__RLX);                     /* S1 */
     bool last = searching && edo__asub(&i->word, 1u, EDO__SC) == 1; /* S2 */
     edo__spin_unlock(&i->lock);
     edo__afence(EDO__SC); /* S1, S2 before S3; pairs with the fence in edo__idle_notify() */

@@ -8,12 +8,12 @@
 
 /* Who is idle. One per runtime. */
 typedef struct edo__idle {
-    uint32_t word;       /* atomic: workers searching */
-    uint32_t n;          /* workers in all */
-    uint32_t lock;       /* over the rest; the sleeping count is also read without */
-    uint32_t sleeping;   /* atomic: length of stack */
-    uint16_t *stack;     /* sleeping workers, the latest on top: low load settles on few of them */
-    uint8_t *asleep;     /* per worker: it is on the stack */
+    uint32_t word;     /* atomic: workers searching */
+    uint32_t n;        /* workers in all */
+    uint32_t lock;     /* over the rest; the sleeping count is also read without */
+    uint32_t sleeping; /* atomic: length of stack */
+    uint16_t *stack;   /* sleeping workers, the latest on top: low load settles on few of them */
+    uint8_t *asleep;   /* per worker: it is on the stack */
 } edo__idle;
 
 enum { EDO__PARKER_AWAKE, EDO__PARKER_ASLEEP, EDO__PARKER_NOTIFIED };

@@ -19,7 +19,7 @@ struct edo__task;
 typedef struct edo__queue {
     uint32_t head; /* atomic: next to take; by owner and thieves */
     uint32_t tail __attribute__((aligned(EDO__CACHE_LINE))); /* atomic: next free; by the owner */
-    struct edo__task *ring[EDO__QUEUE_SIZE];                 /* atomic: thieves may read a slot late */
+    struct edo__task *ring[EDO__QUEUE_SIZE]; /* atomic: thieves may read a slot late */
 } edo__queue;
 
 static inline uint32_t edo__queue_len(const edo__queue *q)

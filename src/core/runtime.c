@@ -129,8 +129,8 @@ static int runtime_init_parts(edo_runtime *rt)
     if (rc == 0)
         rc = edo__stack_pool_create(&rt->stacks, c->stack_size, edo__stack_entry);
     if (rc == 0)
-        rc = edo__pool_create(&rt->pool, c->blocking_max, c->blocking_keepalive,
-                              edo__cpus_usable(), rt->name);
+        rc = edo__pool_create(&rt->pool, c->blocking_max, c->blocking_keepalive, edo__cpus_usable(),
+                              rt->name);
     if (rc == 0)
         rc = rt->backend->open(rt);
     rt->io_open = rc == 0;
@@ -147,6 +147,11 @@ static int runtime_new(edo_runtime **out, const edo_config *config)
     if (rc < 0) {
         free(rt);
         return rc;
+    }
+    rt->dump_signal = edo__config_dump_signal();
+    if (rt->dump_signal < 0) {
+        free(rt);
+        return -EINVAL;
     }
     rt->n_workers = rt->config.workers;
     rt->backend = &edo__backend_epoll;

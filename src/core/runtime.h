@@ -12,6 +12,9 @@
  * values of the environment. */
 int edo__config_fill(edo_config *out, const edo_config *config);
 
+/* EDO_DUMP_SIGNAL: 0 when not set, or -EINVAL as above. */
+int edo__config_dump_signal(void);
+
 /* CPUs this process may use. */
 unsigned edo__cpus_usable(void);
 

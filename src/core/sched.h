@@ -17,17 +17,17 @@
 #include <sched.h>
 
 #define EDO__WORKERS_MAX 1024
-#define EDO__STACK_CACHE 64   /* warm stacks a worker keeps per class            */
-#define EDO__TASK_CACHE 128   /* free tasks a worker keeps                       */
-#define EDO__INJECT_EVERY 31  /* tasks run between looks at the inject queue     */
-#define EDO__POLL_ROUNDS 2    /* such looks between looks at I/O and timers      */
-#define EDO__LIFO_MAX 3       /* times in a row the LIFO slot is used            */
+#define EDO__STACK_CACHE 64  /* warm stacks a worker keeps per class            */
+#define EDO__TASK_CACHE 128  /* free tasks a worker keeps                       */
+#define EDO__INJECT_EVERY 31 /* tasks run between looks at the inject queue     */
+#define EDO__POLL_ROUNDS 2   /* such looks between looks at I/O and timers      */
+#define EDO__LIFO_MAX 3      /* times in a row the LIFO slot is used            */
 
 typedef enum edo__action { /* what a task asked of its worker when it suspended */
-    EDO__ACTION_NONE,
-    EDO__ACTION_END,
-    EDO__ACTION_PARK,
-    EDO__ACTION_YIELD,
+                           EDO__ACTION_NONE,
+                           EDO__ACTION_END,
+                           EDO__ACTION_PARK,
+                           EDO__ACTION_YIELD,
 } edo__action;
 
 typedef struct edo__counters { /* written by one worker, read by anybody: relaxed atomics */
@@ -49,8 +49,8 @@ typedef struct edo__worker {
     int64_t now;        /* the clock as last read: good for "since when" */
     int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */
     uint64_t random;
-    uint64_t control_words; /* the thread's, see arch/context.h */
-    void *io; /* the backend's */
+    uint64_t control_words;            /* the thread's, see arch/context.h */
+    void *io;                          /* the backend's */
     struct edo__results *free_results; /* room for results of children, see group.c */
     uint32_t free_results_count;
     edo__task *free_tasks;
@@ -67,7 +67,7 @@ typedef struct edo__worker {
     edo__task *lifo; /* atomic: run next; stealable when the owner is stuck */
 
     uint32_t mail_lock __attribute__((aligned(EDO__CACHE_LINE))); /* over the mailbox */
-    uint32_t mail_len; /* atomic */
+    uint32_t mail_len;                                            /* atomic */
     edo__task *mail_head, *mail_tail; /* tasks that must run here: pinned ones */
 
     edo__parker parker __attribute__((aligned(EDO__CACHE_LINE)));
@@ -93,11 +93,12 @@ struct edo_runtime {
     edo__pool *pool;
     edo__stack_pool *stacks;
     struct edo__arena *arena;
-    edo_group root; /* detached tasks and block_on's */
+    edo_group root;       /* detached tasks and block_on's */
     edo__task root_owner; /* stands for the runtime itself as the owner of root */
     struct edo__monitor *monitor;
     struct edo__stopping *stopping;
     bool io_open;
+    int dump_signal; /* EDO_DUMP_SIGNAL, 0: none */
     char name[16];
 
     edo__inject inject __attribute__((aligned(EDO__CACHE_LINE)));
@@ -109,9 +110,10 @@ struct edo_runtime {
     int64_t clock_offset;  /* atomic: added to the kernel's monotonic clock while running */
     int64_t clock_virtual; /* atomic: the time while paused */
 
-    edo__counters outside __attribute__((aligned(EDO__CACHE_LINE))); /* spawns from foreign threads */
-    uint64_t stuck_events; /* atomic */
-    uint32_t visitors;     /* atomic: threads from outside that are making a task runnable */
+    edo__counters outside
+        __attribute__((aligned(EDO__CACHE_LINE))); /* spawns from foreign threads */
+    uint64_t stuck_events;                         /* atomic */
+    uint32_t visitors; /* atomic: threads from outside that are making a task runnable */
 };
 
 /* Counters with one writer: no read-modify-write needed. */
@@ -221,7 +223,7 @@ static inline void edo__task_free(edo__task *t, edo__worker *w)
     edo__task_free_slow(t, w);
 }
 edo__task *edo__task_find(edo_runtime *rt, uint64_t id); /* the slot; check again under its lock */
-size_t edo__arena_used(const struct edo__arena *a);       /* slots ever used */
+size_t edo__arena_used(const struct edo__arena *a);      /* slots ever used */
 edo__task *edo__arena_at(const struct edo__arena *a, size_t i);
 
 #endif

@@ -6,14 +6,14 @@
 #include "core/task.h"
 
 enum { /* edo_scope.edo__cancelled: bits, set once each and never cleared */
-    EDO__CANCELLED_SELF = 1,  /* edo_scope_cancel(), edo_group_cancel(), its token */
-    EDO__CANCELLED_CHILD = 2, /* a child of the group failed                       */
-    EDO__CANCELLED_OUTER = 4, /* a scope around it                                 */
+       EDO__CANCELLED_SELF = 1,  /* edo_scope_cancel(), edo_group_cancel(), its token */
+       EDO__CANCELLED_CHILD = 2, /* a child of the group failed                       */
+       EDO__CANCELLED_OUTER = 4, /* a scope around it                                 */
 };
 
 enum { /* edo_scope.edo__flags */
-    EDO__SCOPE_GROUP = 1,
-    EDO__SCOPE_SHIELD = 2,
+       EDO__SCOPE_GROUP = 1,
+       EDO__SCOPE_SHIELD = 2,
 };
 
 /* Whether a mark ends a wait of this class (EDO__CANCEL_*). */

@@ -51,21 +51,21 @@ typedef enum edo__why {
 } edo__why;
 
 enum { /* edo__task.state; written by its worker, read by dumps */
-    EDO__TASK_FREE,
-    EDO__TASK_NEW,   /* spawned, never ran: has no stack                                        */
-    EDO__TASK_LIVE,  /* running, waiting (its wait word says so), or else in a run queue        */
-    EDO__TASK_ENDED, /* its result has not been taken                                           */
+       EDO__TASK_FREE,
+       EDO__TASK_NEW,  /* spawned, never ran: has no stack                                        */
+       EDO__TASK_LIVE, /* running, waiting (its wait word says so), or else in a run queue        */
+       EDO__TASK_ENDED, /* its result has not been taken                                           */
 };
 
 enum { /* edo__task.flags; written before the task is published, or by the task itself */
-    EDO__TF_FOREIGN = 1,   /* stands for a thread that is no worker                  */
-    EDO__TF_HEAP_ARG = 2,  /* arg is a copy that is freed at the end                 */
-    EDO__TF_COPIED = 4,    /* arg points to a copy: not reported in results          */
-    EDO__TF_DETACHED = 8,
-    EDO__TF_KEPT = 16,     /* stays after its end until its result was taken         */
-    EDO__TF_OPTIONS = 32,  /* has a name, a stack class or a pin of its own          */
-    EDO__TF_BLOCKING = 64, /* runs on the blocking pool: never has a stack           */
-    EDO__TF_UNSEEN = 128,  /* could not be started: leaves no result                 */
+       EDO__TF_FOREIGN = 1,  /* stands for a thread that is no worker                  */
+       EDO__TF_HEAP_ARG = 2, /* arg is a copy that is freed at the end                 */
+       EDO__TF_COPIED = 4,   /* arg points to a copy: not reported in results          */
+       EDO__TF_DETACHED = 8,
+       EDO__TF_KEPT = 16,     /* stays after its end until its result was taken         */
+       EDO__TF_OPTIONS = 32,  /* has a name, a stack class or a pin of its own          */
+       EDO__TF_BLOCKING = 64, /* runs on the blocking pool: never has a stack           */
+       EDO__TF_UNSEEN = 128,  /* could not be started: leaves no result                 */
 };
 
 /* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
@@ -74,18 +74,21 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
  * waits for something else already, cannot claim the wrong wait. */
 enum {
     EDO__WORD_IDLE = 0,
-    EDO__WORD_WAITING = 1, /* can be claimed; registers not saved yet: the waker must not schedule */
-    EDO__WORD_PARKED = 2,  /* can be claimed; the waker makes it runnable                          */
-    EDO__WORD_HELD = 3,    /* select is matching with another select: look again soon              */
-    EDO__WORD_FROZEN = 4,  /* parked, a dump walks its stack: look again soon                      */
-    EDO__WORD_STATE = 7,   /* mask of the above */
-    EDO__CANCEL_ANY = 0,   /* class: any cancel of the innermost scope                             */
+    EDO__WORD_WAITING =
+        1,                /* can be claimed; registers not saved yet: the waker must not schedule */
+    EDO__WORD_PARKED = 2, /* can be claimed; the waker makes it runnable                          */
+    EDO__WORD_HELD = 3,   /* select is matching with another select: look again soon              */
+    EDO__WORD_FROZEN = 4, /* parked, a dump walks its stack: look again soon                      */
+    EDO__WORD_STATE = 7,  /* mask of the above */
+    EDO__CANCEL_ANY = 0,  /* class: any cancel of the innermost scope                             */
     EDO__CANCEL_NEVER = 16,
-    EDO__CANCEL_OUTER = 32, /* only one from outside the innermost scope: edo_group_next()         */
-    EDO__WORD_CLASS = 48,   /* mask of the classes */
-    EDO__WAKE_CANCEL = 64,  /* from here on: wake codes                                            */
-    EDO__WAKE_TIMEOUT = 65, /* the scope's deadline                                                */
-    EDO__WAKE_OK = 128,     /* it happened; select adds the index of the case                      */
+    EDO__CANCEL_OUTER =
+        32,                /* only one from outside the innermost scope: edo_group_next()         */
+    EDO__WORD_CLASS = 48,  /* mask of the classes */
+    EDO__WAKE_CANCEL = 64, /* from here on: wake codes                                            */
+    EDO__WAKE_TIMEOUT =
+        65,             /* the scope's deadline                                                */
+    EDO__WAKE_OK = 128, /* it happened; select adds the index of the case                      */
 };
 
 typedef struct edo__locals edo__locals;
@@ -98,24 +101,25 @@ typedef struct edo__task {
     struct edo__worker *worker; /* the one that runs it or ran it last                           */
     edo_fn *fn;
     void *arg;
-    uint32_t word;  /* atomic: the wait word                                                     */
-    uint8_t state;  /* atomic: for dumps                                                         */
-    uint8_t why;    /* atomic: for dumps                                                         */
+    uint32_t word; /* atomic: the wait word                                                     */
+    uint8_t state; /* atomic: for dumps                                                         */
+    uint8_t why;   /* atomic: for dumps                                                         */
     uint8_t flags;
-    uint8_t claimed_early; /* the last wait was claimed before it parked; between task and worker  */
-    uint16_t pins;       /* edo_task_pin() count                                                 */
+    uint8_t
+        claimed_early; /* the last wait was claimed before it parked; between task and worker  */
+    uint16_t pins;     /* edo_task_pin() count                                                 */
     uint16_t stack_class;
     uint32_t budget; /* operations left in this run                                              */
 
     /* Line 1: the family. */
-    edo_group *group;            /* it was spawned into; its scope is where this task starts     */
-    struct edo__task *sib_next;  /* on group's list of children; then of ended ones; group's lock */
+    edo_group *group;           /* it was spawned into; its scope is where this task starts     */
+    struct edo__task *sib_next; /* on group's list of children; then of ended ones; group's lock */
     struct edo__task *sib_prev;
     struct edo__task *cancel_next; /* work list of a cancel in progress; under the cancel lock   */
     uint32_t lock; /* over scope and the chain of scopes, and join                               */
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
-    uint64_t id;   /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
-    int32_t code;  /* what fn returned                                                           */
+    uint64_t id;  /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
+    int32_t code; /* what fn returned                                                           */
     struct edo__waiter *join; /* atomic: who waits for its end; written under lock               */
     struct edo_runtime *rt;
 
@@ -130,7 +134,7 @@ typedef struct edo__task {
     /* Line 3 */
     uint64_t copy[EDO__TASK_INLINE / 8]; /* arguments of edo_spawn_copy()                        */
     uint32_t futex;       /* atomic; foreign stand-ins: the thread sleeps here                   */
-    uint32_t reserved[1];                /* up to four lines                                     */
+    uint32_t reserved[1]; /* up to four lines                                     */
 } __attribute__((aligned(EDO__CACHE_LINE))) edo__task;
 
 _Static_assert(sizeof(edo__task) == 256, "four cache lines");

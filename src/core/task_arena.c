@@ -17,7 +17,7 @@
 #define LANES (1u << LANE_BITS)
 #define SLOTS_MAX (((size_t)1 << SLOT_BITS) - 1) /* 64 Mi tasks: 16 GiB of addresses */
 #define SLOTS_MIN ((size_t)1 << 16)
-#define HUGE_FROM ((size_t)2 << 20)  /* small programs keep small pages */
+#define HUGE_FROM ((size_t)2 << 20) /* small programs keep small pages */
 #define BATCH (EDO__TASK_CACHE / 2)
 
 struct edo__arena {

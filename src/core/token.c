@@ -17,7 +17,7 @@
 struct edo_token {
     uint32_t refs;      /* atomic */
     uint32_t cancelled; /* atomic; written under q.lock */
-    edo__waitq q;       /* who waits for it; its lock is over all below, and over the children's links */
+    edo__waitq q; /* who waits for it; its lock is over all below, and over the children's links */
     edo_token *parent;
     edo_token *children, *sib_next, *sib_prev;
     edo_scope *scopes;

@@ -40,12 +40,13 @@
 typedef struct edo__waiter {
     struct edo__waiter *next, *prev; /* on the queue while queued; under the queue's lock */
     edo__task *task;
-    uint32_t code; /* the wake code it is woken with: EDO__WAKE_OK, plus the case's index in select */
-    bool queued;   /* under the queue's lock */
-    bool select;   /* one of several cases: see select.c */
+    uint32_t
+        code;    /* the wake code it is woken with: EDO__WAKE_OK, plus the case's index in select */
+    bool queued; /* under the queue's lock */
+    bool select; /* one of several cases: see select.c */
     int32_t result; /* for the waker to leave: 0, -EPIPE ... */
-    void *value;   /* where a value is handed over to or from */
-    uint64_t n;    /* permits wanted, and the like */
+    void *value;    /* where a value is handed over to or from */
+    uint64_t n;     /* permits wanted, and the like */
 } edo__waiter;
 
 static inline void edo__waitq_push(edo__waitq *q, edo__waiter *w)

@@ -14,11 +14,11 @@
 #include <time.h>
 
 #define STEAL_MAX (EDO__QUEUE_SIZE / 2)
-#define SPIN_MIN 1000   /* nanoseconds: below this spinning is switched off ...            */
-#define SPIN_MAX 30000  /* about what waking a thread costs on a virtual machine           */
-#define SPIN_RETRY 32   /* ... and tried again every so many sleeps                        */
+#define SPIN_MIN 1000    /* nanoseconds: below this spinning is switched off ...            */
+#define SPIN_MAX 30000   /* about what waking a thread costs on a virtual machine           */
+#define SPIN_RETRY 32    /* ... and tried again every so many sleeps                        */
 #define JOB_LOOK 1000000 /* nanoseconds between looks at blocking jobs that hold a paused clock */
-#define SPIN_RELAX 32   /* pauses between looks                                            */
+#define SPIN_RELAX 32    /* pauses between looks                                            */
 
 /* What runs at the bottom of every task's stack: one task after another, as long as they end without
  * having suspended for good. */
@@ -74,8 +74,7 @@ static void after_park(edo__task *t)
     uint32_t was = edo__aload(&t->word, EDO__ACQ);
     uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
     /* release: registers are saved; pairs with the claim */
-    if (edo__likely(was < EDO__WAKE_CANCEL &&
-                    edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ)))
+    if (edo__likely(was < EDO__WAKE_CANCEL && edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ)))
         return; /* t is its waker's from here on */
     t->claimed_early = 1;
     edo__schedule(t);
@@ -121,17 +120,10 @@ static void run_task(edo__worker *w, edo__task *t)
     edo__tls_self = t; /* stays until the next one: nobody asks in between */
     edo__context_resume_with(&t->stack->ctx, w->control_words);
     switch (w->action) {
-    case EDO__ACTION_PARK:
-        after_park(t);
-        break;
-    case EDO__ACTION_YIELD:
-        after_yield(w, t);
-        break;
-    case EDO__ACTION_END:
-        after_end(w, t);
-        break;
-    case EDO__ACTION_NONE:
-        edo_assert(!"a task suspended without saying why");
+    case EDO__ACTION_PARK: after_park(t); break;
+    case EDO__ACTION_YIELD: after_yield(w, t); break;
+    case EDO__ACTION_END: after_end(w, t); break;
+    case EDO__ACTION_NONE: edo_assert(!"a task suspended without saying why");
     }
 }
 
