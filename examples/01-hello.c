@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shortest program: a first task, three children that point into its frame, and their results. */
+/* The shortest program: a first task, three children that point into its frame, and their
+ * results. */
 #include <edo/edo.h>
 
 #include <stdio.h>

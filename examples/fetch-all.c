@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fetches every OpenAPI document of a Kubernetes API server, so many at a time, and says how long it
- * took. With --jobs 1 one after another: what concurrency is worth.
+/* Fetches every OpenAPI document of a Kubernetes API server, so many at a time, and says how long
+ * it took. With --jobs 1 one after another: what concurrency is worth.
  *
  *     fetch-all [--jobs 64] http://127.0.0.1:8001 */
 #include <edo/edo.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A Kubernetes API server as slow and as broken as one likes: serves OpenAPI v3 documents from a
- * directory over HTTP/1.1, every response delayed, some of them faulty on demand. `make demo` and the
- * tests of husako run against it.
+ * directory over HTTP/1.1, every response delayed, some of them faulty on demand. `make demo` and
+ * the tests of husako run against it.
  *
  *     slow-apiserver --spec-dir DIR [--listen 127.0.0.1:0] [--delay-ms 100] [--port-file FILE]
  *                    [--max-seconds 600] [--fail MODE[:KEY]]...
@@ -11,11 +11,12 @@
  *     GET /repos/kubernetes/kubernetes/tags, .../contents/api/openapi-spec/v3?ref=TAG
  *                                     the same documents as GitHub lists a release's
  *
- * MODE: 500, 404, truncate (the connection ends half-way), badjson (half a document, well framed), html,
- * huge (128 MiB), reset, hang, 429once (then it works). KEY: a document's, or "index"; without it, all.
+ * MODE: 500, 404, truncate (the connection ends half-way), badjson (half a document, well framed),
+ * html, huge (128 MiB), reset, hang, 429once (then it works). KEY: a document's, or "index";
+ * without it, all.
  *
- * One task per connection, which reads like the protocol: read, parse, wait, answer, again. Pipelined
- * requests are answered in order because the parser stops at the end of each. */
+ * One task per connection, which reads like the protocol: read, parse, wait, answer, again.
+ * Pipelined requests are answered in order because the parser stops at the end of each. */
 #include <edo/edo.h>
 #include <fts.h>
 #include <getopt.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The benchmark programs of bench/ for Edo. One run measures one scenario and prints one line:
  * `scenario workers value key=value...`. README.md says what each scenario does; the programs for
- * Tokio and Go in ../peers do the same with the same counts. Written as a user would write it, against
- * the public headers only; it must never reach into the library to look better. */
+ * Tokio and Go in ../peers do the same with the same counts. Written as a user would write it,
+ * against the public headers only; it must never reach into the library to look better. */
 #include "bench.h"
 
 #include <string.h>
@@ -330,8 +330,8 @@ static int hold_worker(void *arg)
     return 0;
 }
 
-/* Spawns from a foreign thread while a task holds the only worker: a task that spawned a million would
- * yield in between. */
+/* Spawns from a foreign thread while a task holds the only worker: a task that spawned a million
+ * would yield in between. */
 static int mem_spawn(const struct plan *p)
 {
     edo_runtime *rt;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The fetches of `husako gen --api-server URL`, and nothing else: the index at /openapi/v3, then every
- * document it names, at most --limit at a time. Documents are read to their end and dropped.
- * `bench-fetch URL [--workers N] [--limit N]` prints `documents=N bytes=N`. The programs for Tokio and
- * Go in ../peers do the same; it must not parse or keep what they do not. */
+/* The fetches of `husako gen --api-server URL`, and nothing else: the index at /openapi/v3, then
+ * every document it names, at most --limit at a time. Documents are read to their end and dropped.
+ * `bench-fetch URL [--workers N] [--limit N]` prints `documents=N bytes=N`. The programs for Tokio
+ * and Go in ../peers do the same; it must not parse or keep what they do not. */
 #include <edo/edo.h>
 #include <edo/http.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a program and prints what it cost: wall time in ms, CPU time, peak memory. The program's stdout
- * goes to stderr; its status is this program's status. Part of bench/, whole programs only: it must
- * never add to what it measures, so it does nothing but wait. */
+/* Runs a program and prints what it cost: wall time in ms, CPU time, peak memory. The program's
+ * stdout goes to stderr; its status is this program's status. Part of bench/, whole programs only:
+ * it must never add to what it measures, so it does nothing but wait. */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

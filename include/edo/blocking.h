@@ -39,8 +39,8 @@ EDO_MUST_CHECK int edo_cpu(edo_fn *fn, void *arg);
  * Threads:  task */
 EDO_MUST_CHECK int edo_spawn_blocking(edo_group *g, edo_fn *fn, void *arg);
 
-/* edo_drop - frees something large on the blocking pool, so that no task waits for it. When no job can
- * be queued it is freed here and now.
+/* edo_drop - frees something large on the blocking pool, so that no task waits for it. When no job
+ * can be queued it is freed here and now.
  * @p: what to free; NULL does nothing.
  * @destroy: called with p, once; before the runtime has shut down.
  * Returns 0.

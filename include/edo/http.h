@@ -60,10 +60,10 @@ typedef struct edo_http_request {
     bool retry_unsafe;   /* also retry methods that are not idempotent (POST, PATCH) */
     bool fail_on_status; /* a status of 400 or more is a failure: EDO_EHTTPSTATUS */
 
-    /* With on_data the body of a 2xx answer is not collected but handed over in pieces, as it comes, on
-     * the task that made the request. It may suspend: while it does, the server is held back. A
-     * negative result ends the request, and is what edo_http_fetch() returns. The body of any other
-     * status is collected in the response, its first 64 KiB. max_body holds for both. */
+    /* With on_data the body of a 2xx answer is not collected but handed over in pieces, as it
+     * comes, on the task that made the request. It may suspend: while it does, the server is held
+     * back. A negative result ends the request, and is what edo_http_fetch() returns. The body of
+     * any other status is collected in the response, its first 64 KiB. max_body holds for both. */
     int (*on_data)(void *arg, const void *data, size_t len);
     void *on_data_arg;
 } edo_http_request;
@@ -107,8 +107,8 @@ typedef struct edo_http_response {
  * It runs a task of its own ("http") under the runtime's root group until it is destroyed.
  * @out: destroyed with edo_http_client_destroy().
  * @options: or NULL.
- * Returns 0; -EPERM outside of a task; -EINVAL (a header without colon or with a line break); -ENOMEM.
- * Files named in the options are read at the first use of TLS.
+ * Returns 0; -EPERM outside of a task; -EINVAL (a header without colon or with a line break);
+ * -ENOMEM. Files named in the options are read at the first use of TLS.
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -126,14 +126,14 @@ void edo_http_client_destroy(edo_http_client *c);
 
 /* edo_http_fetch - makes a request and waits for the whole answer.
  *
- * Tries again, by default twice and only idempotent methods, after failed connections, 429, 500, 502,
- * 503 and 504: after 100 ms, then twice as long each time up to 10 s, with jitter, or as long as
- * `Retry-After` says if that is 60 s at most (else the answer stands). It does not try again once data
- * went to on_data. Apart from that, a request of any method goes out again, uncounted, when the kept
- * connection that it was sent on turns out to be closed without a byte of an answer.
+ * Tries again, by default twice and only idempotent methods, after failed connections, 429, 500,
+ * 502, 503 and 504: after 100 ms, then twice as long each time up to 10 s, with jitter, or as long
+ * as `Retry-After` says if that is 60 s at most (else the answer stands). It does not try again
+ * once data went to on_data. Apart from that, a request of any method goes out again, uncounted,
+ * when the kept connection that it was sent on turns out to be closed without a byte of an answer.
  * @out: always filled, also on failure; freed with edo_http_response_deinit().
- * Returns 0 when an answer came, whatever its status (but see fail_on_status). Else out->error has the
- * details, and the code is
+ * Returns 0 when an answer came, whatever its status (but see fail_on_status). Else out->error has
+ * the details, and the code is
  *   -ECANCELED       cancelled; the transfer is gone, nothing of it goes on
  *   EDO_EHTTPSTATUS  status 400 or more, with fail_on_status
  *   EDO_EOVERSIZE    the body is larger than max_body
@@ -165,8 +165,8 @@ EDO_MUST_CHECK int edo_http_fetch(edo_http_client *c, const edo_http_request *re
  * Threads:  any */
 EDO_MUST_CHECK int edo_http_get(edo_http_client *c, const char *url, edo_http_response *out);
 
-/* edo_http_response_deinit - frees what the response holds. It may then be used again. A response of
- * zeros is allowed.
+/* edo_http_response_deinit - frees what the response holds. It may then be used again. A response
+ * of zeros is allowed.
  *
  * Suspends: never
  * Cancel:   not a checkpoint

@@ -21,8 +21,8 @@ enum {
 /* edo_wait_fd - waits until a descriptor is ready: how any library with a descriptor joins in.
  * @fd: open and pollable; stays the caller's, and stays open until this returns.
  * @events: EDO_READABLE, EDO_WRITABLE, or both.
- * Returns the ready ones of those (> 0); -ECANCELED; -EBADF; -EPERM for a regular file, which is always
- * ready; -EINVAL.
+ * Returns the ready ones of those (> 0); -ECANCELED; -EBADF; -EPERM for a regular file, which is
+ * always ready; -EINVAL.
  *
  *     rc = edo_wait_fd(PQsocket(conn), EDO_READABLE);
  *
@@ -44,8 +44,8 @@ EDO_MUST_CHECK int edo_wait_fd(int fd, unsigned events);
 EDO_MUST_CHECK ssize_t edo_read(edo_stream *s, void *buf, size_t n);
 
 /* edo_read_full - reads exactly n bytes.
- * Returns n; EDO_EEOF when the stream ended before; or the codes of edo_read(). On failure the bytes
- * read so far are in buf and lost to the stream.
+ * Returns n; EDO_EEOF when the stream ended before; or the codes of edo_read(). On failure the
+ * bytes read so far are in buf and lost to the stream.
  *
  * Suspends: maybe
  * Cancel:   checkpoint
@@ -53,9 +53,9 @@ EDO_MUST_CHECK ssize_t edo_read(edo_stream *s, void *buf, size_t n);
 EDO_MUST_CHECK ssize_t edo_read_full(edo_stream *s, void *buf, size_t n);
 
 /* edo_write - writes all n bytes.
- * Returns n. -ECANCELED when cancelled before the first byte was taken; cancelled later, or on an error,
- * part may have been sent: then the stream is of no more use and gives -EPIPE from then on. -EPIPE also
- * when the peer is gone (no SIGPIPE is raised).
+ * Returns n. -ECANCELED when cancelled before the first byte was taken; cancelled later, or on an
+ * error, part may have been sent: then the stream is of no more use and gives -EPIPE from then on.
+ * -EPIPE also when the peer is gone (no SIGPIPE is raised).
  *
  * Suspends: maybe
  * Cancel:   checkpoint

@@ -55,8 +55,8 @@ typedef struct edo_metrics {
  * Threads:  any */
 int edo_metrics_read(edo_runtime *rt, edo_metrics *out);
 
-/* edo_dump - writes every task: id, name, spawn site, parent, state, what it waits for and since when,
- * and its stack. Works while a worker is stuck.
+/* edo_dump - writes every task: id, name, spawn site, parent, state, what it waits for and since
+ * when, and its stack. Works while a worker is stuck.
  * @rt: NULL: the calling task's.
  * @f: written to with stdio.
  * Returns the number of tasks written, or -EPERM when rt is NULL outside of a task.

@@ -24,8 +24,8 @@ typedef struct edo_tcp_options {
 /* edo_tcp_connect - connects to "host:port", "1.2.3.4:80" or "[::1]:80".
  *
  * Names are resolved on the blocking pool (dns class); the addresses are tried one after another.
- * Returns 0; -ECANCELED; -EINVAL (no port, bad address); EDO_EHOST (name not found); -ECONNREFUSED and
- * other -errno of connect(2), of the last address tried; -ENOMEM.
+ * Returns 0; -ECANCELED; -EINVAL (no port, bad address); EDO_EHOST (name not found); -ECONNREFUSED
+ * and other -errno of connect(2), of the last address tried; -ENOMEM.
  *
  *     edo_stream *s;
  *     rc = edo_tcp_connect(&s, "localhost:8080", NULL);
@@ -36,8 +36,8 @@ typedef struct edo_tcp_options {
 EDO_MUST_CHECK int edo_tcp_connect(edo_stream **out, const char *address,
                                    const edo_tcp_options *options);
 
-/* edo_tcp_listen - listens on "127.0.0.1:0", "[::]:8080" or ":8080" (every address). Port 0: any free
- * one, see edo_listener_port(). SO_REUSEADDR is set.
+/* edo_tcp_listen - listens on "127.0.0.1:0", "[::]:8080" or ":8080" (every address). Port 0: any
+ * free one, see edo_listener_port(). SO_REUSEADDR is set.
  * Returns 0, -EINVAL, EDO_EHOST, -EADDRINUSE, -EACCES and other -errno of bind(2), -ENOMEM.
  *
  * Suspends: maybe (a host name is resolved)
@@ -48,8 +48,8 @@ EDO_MUST_CHECK int edo_tcp_listen(edo_listener **out, const char *address,
 
 /* edo_accept - waits for a connection.
  * @out: the connection, closed with edo_close().
- * Returns 0; -ECANCELED; -EMFILE, -ENFILE, -ENOMEM and other -errno (worth another try after a pause;
- * the connection stays in the queue).
+ * Returns 0; -ECANCELED; -EMFILE, -ENFILE, -ENOMEM and other -errno (worth another try after a
+ * pause; the connection stays in the queue).
  *
  * Suspends: maybe
  * Cancel:   checkpoint

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Edo: mutex, semaphore, event, notify, oneshot.
  *
- * All are fair (first come, first served), usable from tasks of any runtime and from foreign threads
- * (which block), and live in storage of the caller's. An object must not be destroyed or moved while
- * somebody waits on it. Members are the library's. */
+ * All are fair (first come, first served), usable from tasks of any runtime and from foreign
+ * threads (which block), and live in storage of the caller's. An object must not be destroyed or
+ * moved while somebody waits on it. Members are the library's. */
 #ifndef EDO_SYNC_H
 #define EDO_SYNC_H
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Edo: tasks, groups, scopes, tokens.
  *
- * A task is an ordinary function with a stack of its own. It lives in a group, and a group cannot be
- * closed before its tasks have ended: that is why children may point into the parent's frame.
+ * A task is an ordinary function with a stack of its own. It lives in a group, and a group cannot
+ * be closed before its tasks have ended: that is why children may point into the parent's frame.
  *
- * Cancelling is a state of a scope, not an event: while the innermost scope of a task is cancelled (or
- * its deadline has passed), every suspending call returns -ECANCELED without effect. Scopes nest across
- * tasks: what is cancelled outside reaches every task spawned into a group that was opened inside. */
+ * Cancelling is a state of a scope, not an event: while the innermost scope of a task is cancelled
+ * (or its deadline has passed), every suspending call returns -ECANCELED without effect. Scopes
+ * nest across tasks: what is cancelled outside reaches every task spawned into a group that was
+ * opened inside. */
 #ifndef EDO_TASK_H
 #define EDO_TASK_H
 
@@ -21,8 +22,8 @@ struct edo__waiter;
 
 typedef struct edo_token edo_token;
 
-/* A region of a task's execution that can be cancelled. Lives in the caller's frame; the members are
- * the library's. Scopes close in the reverse order of opening, in the task that opened them. */
+/* A region of a task's execution that can be cancelled. Lives in the caller's frame; the members
+ * are the library's. Scopes close in the reverse order of opening, in the task that opened them. */
 typedef struct edo_scope {
     struct edo_scope *edo__parent; /* enclosing scope: same task's, or the task's group      */
     struct edo__task *edo__owner;  /* the task that opened it                                */
@@ -192,8 +193,8 @@ int edo_scope_open(edo_scope *s, int64_t after);
  * Threads:  any */
 int edo_scope_open_token(edo_scope *s, edo_token *t, int64_t after);
 
-/* edo_shield_open - opens a scope that keeps out what cancels the scopes around it: for cleanup that
- * has to wait. Bounded by its own deadline.
+/* edo_shield_open - opens a scope that keeps out what cancels the scopes around it: for cleanup
+ * that has to wait. Bounded by its own deadline.
  * @grace: nanoseconds from now; EDO_FOREVER: none (then cleanup must be sure to end).
  *
  *     edo_scope s;
@@ -209,8 +210,8 @@ int edo_shield_open(edo_scope *s, int64_t grace);
 /* edo_scope_close - closes the innermost open scope.
  * @rc: the result of the work inside.
  * Returns rc, but -ETIMEDOUT when rc is -ECANCELED and this scope's own deadline is the cause; and
- * -ECANCELED when rc is 0 and edo_scope_cancel() was called on this scope. A positive rc (a count of
- * bytes, say) is never changed: what was done is reported.
+ * -ECANCELED when rc is 0 and edo_scope_cancel() was called on this scope. A positive rc (a count
+ * of bytes, say) is never changed: what was done is reported.
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -245,7 +246,8 @@ int edo_with_timeout(int64_t after, edo_fn *fn, void *arg);
  * Threads:  any */
 EDO_MUST_CHECK int edo_token_create(edo_token **out);
 
-/* edo_token_child - a token that is cancelled with its parent; cancelling it leaves the parent alone.
+/* edo_token_child - a token that is cancelled with its parent; cancelling it leaves the parent
+ * alone.
  * Returns 0 or -ENOMEM.
  *
  * Suspends: never
@@ -331,8 +333,8 @@ const char *edo_task_name(void);
  * Threads:  task */
 int edo_task_pin(bool on);
 
-/* A task-local variable: a static object, one per variable. Not inherited by children. The destructor
- * runs in the ending task with its value, if that is not NULL. */
+/* A task-local variable: a static object, one per variable. Not inherited by children. The
+ * destructor runs in the ending task with its value, if that is not NULL. */
 typedef struct edo_local {
     void (*edo__destroy)(void *value);
     uint32_t edo__id; /* given out at first use */

@@ -36,8 +36,8 @@ int edo_sleep(int64_t duration);
  * Threads:  any */
 int edo_sleep_until(int64_t instant);
 
-/* edo_clock_pause - for tests: stops the runtime's clock. From then on it jumps to the next deadline
- * whenever all tasks wait and no blocking job runs; so hours pass in no time.
+/* edo_clock_pause - for tests: stops the runtime's clock. From then on it jumps to the next
+ * deadline whenever all tasks wait and no blocking job runs; so hours pass in no time.
  * Returns 0, -EALREADY when paused, -EPERM outside of a task.
  *
  * Suspends: never

@@ -84,8 +84,8 @@ void edo__context_fini(edo__context *c);
 bool edo__context_fini_needed(void);
 
 /*
- * Floating-point control words of the calling thread, as resume wants them: a thread that resumes contexts
- * asks once, since every suspend puts them back as they were.
+ * Floating-point control words of the calling thread, as resume wants them: a thread that resumes
+ * contexts asks once, since every suspend puts them back as they were.
  */
 static inline uint64_t edo__control_words(void)
 {
@@ -101,9 +101,9 @@ static inline uint64_t edo__control_words(void)
 }
 
 /*
- * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load` was
- * saved. Returns when somebody switches back to *save. resume: from a thread into a context, words are the
- * thread's control words; suspend: the way back.
+ * Saves the caller's registers on its stack and the stack pointer in *save, continues where `load`
+ * was saved. Returns when somebody switches back to *save. resume: from a thread into a context,
+ * words are the thread's control words; suspend: the way back.
  */
 #if defined(__x86_64__) && !EDO_UCONTEXT
 void edo__switch_resume(void **save, void *load, uint64_t words);

@@ -12,7 +12,8 @@
  */
 #if defined(__x86_64__) && defined(__ELF__) && !(defined(EDO_UCONTEXT) && EDO_UCONTEXT)
 
-/* The callee-saved registers, as the frame above says; leaves room for the control words to the caller. */
+/* The callee-saved registers, as the frame above says; leaves room for the control words to the
+ * caller. */
 .macro save_registers
     pushq   %rbp
     .cfi_adjust_cfa_offset 8
@@ -34,9 +35,9 @@
     .cfi_rel_offset %r15, 0
 .endm
 
-/* Continues on the stack that rsp points to the frame of. A ret would always be mispredicted: the return
- * stack of the processor names the caller on the stack just left. An indirect jump is predicted from
- * history. */
+/* Continues on the stack that rsp points to the frame of. A ret would always be mispredicted: the
+ * return stack of the processor names the caller on the stack just left. An indirect jump is
+ * predicted from history. */
 .macro restore_registers
     addq    $8, %rsp
     .cfi_adjust_cfa_offset -8
@@ -85,7 +86,8 @@ edo__switch_resume:                     /* rdi: where to save, rsi: what to load
     .cfi_startproc
     endbr64
     save_registers
-    /* The resumer's control words are known: asking the processor takes longer than all the rest. */
+    /* The resumer's control words are known: asking the processor takes longer than all the
+     * rest. */
     pushq   %rdx
     .cfi_adjust_cfa_offset 8
     movq    %rsp, (%rdi)

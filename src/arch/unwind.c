@@ -84,8 +84,9 @@ __attribute__((noinline)) size_t edo__unwind_here(void **pcs, size_t max)
 size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
 {
 #if EDO__TSAN
-    /* ThreadSanitizer keeps a signal back until the program calls something of its own: by then these
-     * registers are history and the stack they point into is not, so the trace starts here. */
+    /* ThreadSanitizer keeps a signal back until the program calls something of its own: by then
+     * these registers are history and the stack they point into is not, so the trace starts
+     * here. */
     (void)ucontext;
     return edo__unwind_here(pcs, max);
 #else

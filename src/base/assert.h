@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Assertions: for the library's own bugs and for misuse of its interface, never for input or for what
- * the kernel answers. edo_assert stays in release builds. */
+/* Assertions: for the library's own bugs and for misuse of its interface, never for input or for
+ * what the kernel answers. edo_assert stays in release builds. */
 #ifndef EDO_BASE_ASSERT_H
 #define EDO_BASE_ASSERT_H
 

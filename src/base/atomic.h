@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Atomic operations on plain integers and pointers.
  *
- * Public structs hold plain members because _Atomic does not exist in C++; the library touches those
- * shared between threads only through these macros. The model checker (tests/model) compiles the same
- * sources with EDO_MODEL defined and puts a scheduling point at each of them. */
+ * Public structs hold plain members because _Atomic does not exist in C++; the library touches
+ * those shared between threads only through these macros. The model checker (tests/model) compiles
+ * the same sources with EDO_MODEL defined and puts a scheduling point at each of them. */
 #ifndef EDO_BASE_ATOMIC_H
 #define EDO_BASE_ATOMIC_H
 

@@ -10,8 +10,9 @@
 unsigned edo__fence_word;
 #endif
 
-/* How many looks at the lock before the processor is given away: about as long as a critical section
- * takes. A holder that is not running cannot release it, so spinning on would only delay it. */
+/* How many looks at the lock before the processor is given away: about as long as a critical
+ * section takes. A holder that is not running cannot release it, so spinning on would only delay
+ * it. */
 #define EDO__SPIN_LOOKS 64
 
 void edo__spin_wait(uint32_t *lock)

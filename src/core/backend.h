@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The table every I/O backend fills (D6): epoll now, io_uring, simulator and WebAssembly host the same
- * way. The core sees nothing else of them.
+/* The table every I/O backend fills (D6): epoll now, io_uring, simulator and WebAssembly host the
+ * same way. The core sees nothing else of them.
  *
- * A worker calls poll() on its own thread; wake() may be called from any thread. Operations run on the
- * calling task (or on a foreign thread's stand-in) and wait with core/wait.h; they check for a cancel
- * themselves. Descriptors of streams and listeners are known to the backend through an edo__desc. */
+ * A worker calls poll() on its own thread; wake() may be called from any thread. Operations run on
+ * the calling task (or on a foreign thread's stand-in) and wait with core/wait.h; they check for a
+ * cancel themselves. Descriptors of streams and listeners are known to the backend through an
+ * edo__desc. */
 #ifndef EDO_CORE_BACKEND_H
 #define EDO_CORE_BACKEND_H
 
@@ -33,7 +34,8 @@ typedef struct edo__io_stats {
 typedef struct edo__backend {
     const char *name;
 
-    /* Runtime-wide state, kept in rt->io; called before any worker exists and after the last is gone. */
+    /* Runtime-wide state, kept in rt->io; called before any worker exists and after the last is
+     * gone. */
     int (*open)(edo_runtime *rt);
     void (*close)(edo_runtime *rt);
 
@@ -41,9 +43,9 @@ typedef struct edo__backend {
     int (*worker_open)(struct edo__worker *w);
     void (*worker_close)(struct edo__worker *w);
 
-    /* Harvests what has happened and makes tasks runnable; waits for it at most timeout nanoseconds of
-     * the real clock (0: not at all; EDO_FOREVER). Returns at once when woken by wake(). Returns the
-     * number of events. On the worker's own thread only. */
+    /* Harvests what has happened and makes tasks runnable; waits for it at most timeout nanoseconds
+     * of the real clock (0: not at all; EDO_FOREVER). Returns at once when woken by wake(). Returns
+     * the number of events. On the worker's own thread only. */
     int (*poll)(struct edo__worker *w, int64_t timeout);
     /* Whether poll(w, 0) could find anything: false spares the system call. */
     bool (*pending)(struct edo__worker *w);
@@ -73,8 +75,8 @@ typedef struct edo__backend {
 
 extern const edo__backend edo__backend_epoll;
 
-/* The one of the calling task's runtime; for foreign threads the epoll one, whose operations then use
- * poll(2) and block the thread. */
+/* The one of the calling task's runtime; for foreign threads the epoll one, whose operations then
+ * use poll(2) and block the thread. */
 const edo__backend *edo__backend_of(const struct edo__task *self);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocking work for tasks: a job in the caller's frame, run by the pool, with the caller waiting.
  *
- * A cancel can take a job back only while it is queued. Once it runs, its argument may point into the
- * caller's frame, so the caller waits for its end, whatever happens. */
+ * A cancel can take a job back only while it is queued. Once it runs, its argument may point into
+ * the caller's frame, so the caller waits for its end, whatever happens. */
 #include "core/blocking.h"
 
 #include "core/group.h"
@@ -70,7 +70,8 @@ int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg
             return -ECANCELED;
         wait_for_end(&j, self);
     }
-    /* The pool thread has left j: it released the lock before it made us runnable, or we take it now. */
+    /* The pool thread has left j: it released the lock before it made us runnable, or we take it
+     * now. */
     edo__spin_lock(&j.lock);
     edo__spin_unlock(&j.lock);
     return j.code;
@@ -86,7 +87,8 @@ int edo_cpu(edo_fn *fn, void *arg)
     return edo__blocking_run(edo__self(), EDO__JOB_CPU, fn, arg);
 }
 
-/* A child made by edo_spawn_blocking() needs no stack and no worker: its job is in its copy area. */
+/* A child made by edo_spawn_blocking() needs no stack and no worker: its job is in its copy
+ * area. */
 static edo__job *child_job(edo__task *t)
 {
     _Static_assert(sizeof(edo__job) <= sizeof t->copy, "a job fits into a task");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The runtime's clock, sleeping, and the virtual clock for tests.
  *
- * Paused, the clock stands at clock_virtual and moves only by edo_clock_advance() or, when every worker
- * sleeps, no job blocks and no queue holds a task, by a jump to the next deadline. */
+ * Paused, the clock stands at clock_virtual and moves only by edo_clock_advance() or, when every
+ * worker sleeps, no job blocks and no queue holds a task, by a jump to the next deadline. */
 #include "core/sched.h"
 
 #include <edo/time.h>
@@ -135,7 +135,8 @@ static size_t clock_expire(edo_runtime *rt, int64_t now)
 /* Whether at one instant all workers but `awake` slept and no queue held a task. */
 static bool all_quiet(edo_runtime *rt, uint32_t awake)
 {
-    /* Under this lock nobody falls asleep or rises; a worker that rises does so before it takes a task. */
+    /* Under this lock nobody falls asleep or rises; a worker that rises does so before it takes a
+     * task. */
     edo__spin_lock(&rt->idle.lock);
     bool quiet = edo__aload(&rt->idle.sleeping, EDO__ACQ) + awake >= rt->n_workers &&
                  edo__aload(&rt->visitors, EDO__ACQ) == 0 && !edo__work_visible(rt);

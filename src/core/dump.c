@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A picture of every task, taken from outside while they run.
  *
- * A parked task is frozen for the microseconds its stack is walked: its wait word says so, and whoever
- * would wake it looks again a moment later. A running one is asked by signal. The rest (new, or in a run
- * queue) is described from its fields, read without a lock and believed only if the slot's id is the
- * same before and after. */
+ * A parked task is frozen for the microseconds its stack is walked: its wait word says so, and
+ * whoever would wake it looks again a moment later. A running one is asked by signal. The rest
+ * (new, or in a run queue) is described from its fields, read without a lock and believed only if
+ * the slot's id is the same before and after. */
 #include "arch/unwind.h"
 #include "core/monitor.h"
 #include "core/runtime.h"
@@ -62,8 +62,8 @@ static void put_number(char *buf, size_t cap, size_t *at, uint64_t n)
     put(buf, cap, at, &digits[i]);
 }
 
-/* The monitor asks while the task may be ending: what it says may be of a moment ago, but is never read
- * beyond the name's end. */
+/* The monitor asks while the task may be ending: what it says may be of a moment ago, but is never
+ * read beyond the name's end. */
 __attribute__((no_sanitize("thread"), noinline)) size_t edo__task_describe(edo__task *t, char *buf,
                                                                            size_t cap)
 {

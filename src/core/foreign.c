@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stand-ins for threads that are no workers: one per thread, made at its first wait, freed at its end. */
+/* Stand-ins for threads that are no workers: one per thread, made at its first wait, freed at its
+ * end. */
 #include "core/sched.h"
 
 #include <pthread.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups: the owner's side (open, next, close, cancel) and the children's (added, ended).
  *
- * A group lives in its owner's frame, and the frame is gone once close has returned. So the last thing a
- * child does with its group is to release the group's lock, and close returns only after it has taken
- * that lock and found no child left. A child that fails spreads the cancel before it counts as ended,
- * which keeps the group open meanwhile. */
+ * A group lives in its owner's frame, and the frame is gone once close has returned. So the last
+ * thing a child does with its group is to release the group's lock, and close returns only after it
+ * has taken that lock and found no child left. A child that fails spreads the cancel before it
+ * counts as ended, which keeps the group open meanwhile. */
 #include "core/group.h"
 
 #include "core/join.h"
@@ -14,8 +14,8 @@
 #include <edo/task.h>
 #include <stdlib.h>
 
-/* Results of ended children, in order of completion. Most children leave only this behind; one with a name,
- * or whose id somebody asked for, stays until its result was taken. */
+/* Results of ended children, in order of completion. Most children leave only this behind; one with
+ * a name, or whose id somebody asked for, stays until its result was taken. */
 #define RESULTS_CHUNK 15  /* 496 bytes each */
 #define CHUNKS_CACHED 64u /* free ones a worker keeps */
 
@@ -35,7 +35,8 @@ int edo_group_open(edo_group *g, const edo_group_options *options)
     edo__task *self = edo__self_task();
     if (edo__unlikely(self == NULL))
         return -EPERM;
-    /* One by one: a compound literal would be built elsewhere and copied, on the hottest of paths. */
+    /* One by one: a compound literal would be built elsewhere and copied, on the hottest of
+     * paths. */
     g->edo__rt = self->rt;
     g->edo__lock = 0;
     g->edo__live = 0;
@@ -114,8 +115,8 @@ void edo__results_drop_cache(edo__worker *w)
     }
 }
 
-/* Makes room for one more result; g's lock is held before and after, and not in between. False: there is no
- * memory, and the result is lost to edo_group_next() (not to edo_group_close()). */
+/* Makes room for one more result; g's lock is held before and after, and not in between. False:
+ * there is no memory, and the result is lost to edo_group_next() (not to edo_group_close()). */
 static __attribute__((noinline)) bool results_grow(edo_group *g, edo__worker *w)
 {
     edo__spin_unlock(&g->edo__lock);
@@ -257,8 +258,8 @@ void edo__group_ended(edo__task *t, edo__worker *w)
         edo__runtime_root_empty(rt);
 }
 
-/* Under g's lock, which is released: waits as the owner. A child that wakes it has released the lock
- * before, or edo__wait_commit() has passed through it. */
+/* Under g's lock, which is released: waits as the owner. A child that wakes it has released the
+ * lock before, or edo__wait_commit() has passed through it. */
 static inline uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
 {
     if (!edo__wait_begin_as(self, next ? EDO__CANCEL_OUTER : EDO__CANCEL_NEVER)) {

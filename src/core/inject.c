@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The inject queue: tasks from outside and what overflows a worker's ring. A list under a spin lock; its
- * length can be read without, so that workers that find it empty do not touch the lock. */
+/* The inject queue: tasks from outside and what overflows a worker's ring. A list under a spin
+ * lock; its length can be read without, so that workers that find it empty do not touch the
+ * lock. */
 #include "core/sched.h"
 
 void edo__inject_push(edo__inject *q, edo__task *first, edo__task *last, uint32_t n)

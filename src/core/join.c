@@ -2,9 +2,9 @@
 /* Waiting for a task by its id. The list of waiters hangs on the task, under its lock; the id
  * is compared under the same lock, so a slot that was reused is never mistaken for the old task.
  *
- * An ending task, which nearly never has a watcher, does not take its lock for it: it writes "ended", then
- * looks at the list; a watcher writes the list, then looks for "ended"; full fences between make sure that
- * at least one of them sees the other. */
+ * An ending task, which nearly never has a watcher, does not take its lock for it: it writes
+ * "ended", then looks at the list; a watcher writes the list, then looks for "ended"; full fences
+ * between make sure that at least one of them sees the other. */
 #include "core/join.h"
 
 #include "core/sched.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Task-local values: a small array per task, by the variable's number, made when the first one is set. */
+/* Task-local values: a small array per task, by the variable's number, made when the first one is
+ * set. */
 #include "core/sched.h"
 
 #include <stdlib.h>

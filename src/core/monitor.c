@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitor (D7): a thread of its own that looks at each worker's tick every few milliseconds. A worker
- * that has been in the same run of the same task for `stuck_after` is held: the monitor says by whom, with
- * the task's stack, and until the worker comes back it fires the worker's timers, harvests its I/O and
- * moves its runnable tasks to the inject queue, where the other workers find them.
+/* The monitor (D7): a thread of its own that looks at each worker's tick every few milliseconds. A
+ * worker that has been in the same run of the same task for `stuck_after` is held: the monitor says
+ * by whom, with the task's stack, and until the worker comes back it fires the worker's timers,
+ * harvests its I/O and moves its runnable tasks to the inject queue, where the other workers find
+ * them.
  *
- * A task alone in a LIFO slot waits for its waker to suspend; when that takes longer than a period, the
- * monitor moves it as well.
+ * A task alone in a LIFO slot waits for its waker to suspend; when that takes longer than a period,
+ * the monitor moves it as well.
  *
- * While every worker sleeps there is nothing to watch: after a second of that the monitor sleeps too, until
- * a worker that wakes finds it asleep. It must never take a lock that a task can hold across user code. */
+ * While every worker sleeps there is nothing to watch: after a second of that the monitor sleeps
+ * too, until a worker that wakes finds it asleep. It must never take a lock that a task can hold
+ * across user code. */
 #include "core/monitor.h"
 
 #include "arch/futex.h"
@@ -183,9 +185,9 @@ static int64_t thread_cpu(struct edo__monitor *m, const edo__worker *w)
     return EDO_SEC(ts.tv_sec) + ts.tv_nsec;
 }
 
-/* Whether w's thread has not computed for that long and wants a processor: then the machine is busy, and no
- * task is to blame. A thread that blocks in a system call is in another state. proc(5): the state follows
- * the name in parentheses. */
+/* Whether w's thread has not computed for that long and wants a processor: then the machine is
+ * busy, and no task is to blame. A thread that blocks in a system call is in another state.
+ * proc(5): the state follows the name in parentheses. */
 static bool waits_for_cpu(struct edo__monitor *m, const edo__worker *w)
 {
     if (thread_cpu(m, w) - m->watches[w->index].cpu >= w->rt->config.stuck_after)

@@ -17,8 +17,8 @@ void edo__monitor_unblock_signal(sigset_t *set);
 /* A worker wakes from its sleep: so must the monitor, if it sleeps because all were idle. */
 void edo__monitor_kick(edo_runtime *rt);
 
-/* The stack of what w runs right now, from w's own thread by signal: how many frames, 0 when it did not
- * answer within 100 ms. */
+/* The stack of what w runs right now, from w's own thread by signal: how many frames, 0 when it did
+ * not answer within 100 ms. */
 size_t edo__monitor_stack(edo__worker *w, void **pcs, size_t max);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The park protocol.
  *
- * The danger: a producer makes a task visible and sees that nobody sleeps, while the last awake worker
- * has looked everywhere, found nothing, and falls asleep. The task then waits for ever beside idle
- * workers. The danger on the other side: waking a worker for every task, which costs more than the task.
+ * The danger: a producer makes a task visible and sees that nobody sleeps, while the last awake
+ * worker has looked everywhere, found nothing, and falls asleep. The task then waits for ever
+ * beside idle workers. The danger on the other side: waking a worker for every task, which costs
+ * more than the task.
  *
  * The rules:
  *   1. A producer (push to a queue, then notify) wakes a worker only if nobody is searching: a searcher
@@ -12,18 +13,18 @@
  *   3. A worker going to sleep first puts itself on the list of sleepers, then stops counting as a
  *      searcher. If it was the last one it looks at all queues once more, after that.
  *
- * Why no task is lost: take the producer's steps P1 (task visible in a queue), P2 (reads "searching") and
- * the last searcher's S1 (on the list), S2 (searching becomes 0), S3 (looks at all queues). A full fence
- * stands between P1 and P2, and between S2 and S3. So either S3 sees the task, or P2 comes after S2 and
- * reads 0; then the producer takes the lock and finds a sleeper, since S1 came before S2. A worker that
- * was not allowed to search (rule 2) does S3 as well unless it then sees a searcher, which will reach
- * either "found work", and wake another, or S3.
+ * Why no task is lost: take the producer's steps P1 (task visible in a queue), P2 (reads
+ * "searching") and the last searcher's S1 (on the list), S2 (searching becomes 0), S3 (looks at all
+ * queues). A full fence stands between P1 and P2, and between S2 and S3. So either S3 sees the
+ * task, or P2 comes after S2 and reads 0; then the producer takes the lock and finds a sleeper,
+ * since S1 came before S2. A worker that was not allowed to search (rule 2) does S3 as well unless
+ * it then sees a searcher, which will reach either "found work", and wake another, or S3.
  *
- * A worker named by notify is taken off the list and counted as a searcher there and then, under the
- * lock, so that a second producer does not wake a second one for what the first will find.
+ * A worker named by notify is taken off the list and counted as a searcher there and then, under
+ * the lock, so that a second producer does not wake a second one for what the first will find.
  *
- * The bed (edo__parker) is the usual three-state token: a notify before the sleeper blocks makes it not
- * block. tests/model/park.c runs this file under every interleaving, store buffers included. */
+ * The bed (edo__parker) is the usual three-state token: a notify before the sleeper blocks makes it
+ * not block. tests/model/park.c runs this file under every interleaving, store buffers included. */
 #include "core/park.h"
 
 #include "base/assert.h"

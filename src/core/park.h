@@ -26,17 +26,18 @@ typedef struct edo__parker {
 int edo__idle_init(edo__idle *i, uint32_t workers);
 void edo__idle_deinit(edo__idle *i);
 
-/* Work was made visible in some queue: which worker must be woken for it, -1 for none. The one named
- * has left the sleepers and counts as searching already. */
+/* Work was made visible in some queue: which worker must be woken for it, -1 for none. The one
+ * named has left the sleepers and counts as searching already. */
 int edo__idle_notify(edo__idle *i);
 
 /* A worker out of work wants to look for it at others: false when enough do already. */
 bool edo__idle_search(edo__idle *i);
-/* It found some. True: it was the last one searching, so another must be woken: see edo__idle_notify(). */
+/* It found some. True: it was the last one searching, so another must be woken: see
+ * edo__idle_notify(). */
 bool edo__idle_search_end(edo__idle *i);
 
-/* Goes on the list of sleepers. True: nobody searches now, so it must look at every queue once more; if
- * there is anything, edo__idle_notify() again. */
+/* Goes on the list of sleepers. True: nobody searches now, so it must look at every queue once
+ * more; if there is anything, edo__idle_notify() again. */
 bool edo__idle_sleep(edo__idle *i, uint32_t worker, bool searching);
 /* Back from sleep. True: a notify had named it, so it counts as searching. */
 bool edo__idle_leave(edo__idle *i, uint32_t worker);

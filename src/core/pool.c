@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The blocking pool: queues, classes, and who is called when a job comes.
  *
- * One lock covers everything; it is held for a few dozen instructions. A thread that ends a job takes
- * the next one in the same critical section. A thread without a job looks out for one for a moment
- * (one thread at a time, as long as that pays), then sleeps on a word of its own; the one that fell
- * asleep last is called first, so that the rest can grow old and leave.
+ * One lock covers everything; it is held for a few dozen instructions. A thread that ends a job
+ * takes the next one in the same critical section. A thread without a job looks out for one for a
+ * moment (one thread at a time, as long as that pays), then sleeps on a word of its own; the one
+ * that fell asleep last is called first, so that the rest can grow old and leave.
  *
- * `searching` counts the threads that are about to look at the queues: called and not there yet, being
- * started, or looking out. A job calls for help only when fewer of them than runnable jobs are on
- * their way, and then for one. Not everybody who is needed is called by the submitter: a thread that
- * takes a job calls the next one if there is more to do. So a flood of tiny jobs is not answered by a
- * herd, and no job is forgotten: as long as one can run, somebody is searching, or has been called, or
- * every thread there may be is busy (and will take it afterwards).
+ * `searching` counts the threads that are about to look at the queues: called and not there yet,
+ * being started, or looking out. A job calls for help only when fewer of them than runnable jobs
+ * are on their way, and then for one. Not everybody who is needed is called by the submitter: a
+ * thread that takes a job calls the next one if there is more to do. So a flood of tiny jobs is not
+ * answered by a herd, and no job is forgotten: as long as one can run, somebody is searching, or
+ * has been called, or every thread there may be is busy (and will take it afterwards).
  *
- * Limits (max >= 4): USER max - 2, FS and DNS max / 4, CPU one per core but at most max / 2. A class
- * at its limit waits without keeping a thread busy; the classes take turns.
+ * Limits (max >= 4): USER max - 2, FS and DNS max / 4, CPU one per core but at most max / 2. A
+ * class at its limit waits without keeping a thread busy; the classes take turns.
  *
  * After fork() the child has the memory of the pool but none of its threads: it must not use it. */
 #include "core/pool.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The blocking pool: elastic threads for calls that block, in classes so that one kind of work cannot
- * starve another. Knows nothing of tasks: a job is a function that says itself that it is done. */
+/* The blocking pool: elastic threads for calls that block, in classes so that one kind of work
+ * cannot starve another. Knows nothing of tasks: a job is a function that says itself that it is
+ * done. */
 #ifndef EDO_CORE_POOL_H
 #define EDO_CORE_POOL_H
 
@@ -37,8 +38,9 @@ typedef struct edo__pool edo__pool;
  * No thread is started before the first job. */
 int edo__pool_create(edo__pool **out, unsigned max, int64_t keepalive, unsigned cores,
                      const char *name);
-/* 0, -ESHUTDOWN, or -EAGAIN when no thread exists and none can be started. The job stays the caller's
- * memory until run() was called. Wakes at most one thread; starts one only when none is idle. */
+/* 0, -ESHUTDOWN, or -EAGAIN when no thread exists and none can be started. The job stays the
+ * caller's memory until run() was called. Wakes at most one thread; starts one only when none is
+ * idle. */
 int edo__pool_submit(edo__pool *p, edo__job *job);
 bool edo__pool_cancel(edo__pool *p, edo__job *job); /* true: it was still queued and never runs */
 void edo__pool_read_stats(edo__pool *p, edo__pool_stats *out);

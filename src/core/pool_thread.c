@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool's threads: how they start, look for work, sleep, leave and are joined.
  *
- * A thread that leaves joins the one that left before it, so at most one is ever unjoined, and nobody
- * else has to wait for that. The last thread stays while another is being started: if that fails there
- * must be someone to run what was queued meanwhile. */
+ * A thread that leaves joins the one that left before it, so at most one is ever unjoined, and
+ * nobody else has to wait for that. The last thread stays while another is being started: if that
+ * fails there must be someone to run what was queued meanwhile. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setname_np() */
 #endif
@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Users' code runs here: resolvers, TLS, parsers, interpreters that limit themselves to 1 MiB. A bit
- * below 2 MiB, because a huge page would make all of a stack resident at its first touch. */
+/* Users' code runs here: resolvers, TLS, parsers, interpreters that limit themselves to 1 MiB. A
+ * bit below 2 MiB, because a huge page would make all of a stack resident at its first touch. */
 #define STACK_SIZE (1920u * 1024)
 #define SPIN_MIN 1000
 #define SPIN_RETRY 64 /* after so many sleeps without looking out it is tried again */
@@ -117,8 +117,9 @@ static void look_out(edo__pool *p, int64_t duration)
     } while (now_ns() < end);
 }
 
-/* Under the lock. True: there is a job to run, and the thread counts as searching. Looking out costs
- * a core; when it does not pay the time shrinks, and it is given up but for a try now and then. */
+/* Under the lock. True: there is a job to run, and the thread counts as searching. Looking out
+ * costs a core; when it does not pay the time shrinks, and it is given up but for a try now and
+ * then. */
 static bool spin(edo__pool *p)
 {
     if (p->spin == 0 || p->spinning != 0)

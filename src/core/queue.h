@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A worker's run queue: a ring of 256 tasks. The owner pushes at the tail and takes from the head;
  * thieves take half from the head, claiming it by a compare-and-swap of head. When the ring is full
- * half of it moves to the inject queue, so it never grows. (The scheme of the Go runtime's runq.) */
+ * half of it moves to the inject queue, so it never grows. (The scheme of the Go runtime's
+ * runq.) */
 #ifndef EDO_CORE_QUEUE_H
 #define EDO_CORE_QUEUE_H
 
@@ -24,8 +25,8 @@ typedef struct edo__queue {
 
 static inline uint32_t edo__queue_len(const edo__queue *q)
 {
-    /* A moment's estimate, for idle checks and metrics. head first: tail only grows, so the difference
-     * cannot come out negative. */
+    /* A moment's estimate, for idle checks and metrics. head first: tail only grows, so the
+     * difference cannot come out negative. */
     uint32_t head = edo__aload(&q->head, EDO__ACQ);
     return edo__aload(&q->tail, EDO__ACQ) - head;
 }

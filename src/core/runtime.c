@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting and stopping runtimes.
  *
- * Two ways in: edo_run() makes the calling thread worker 0 and ends with its task; edo_runtime_create()
- * gives every worker a thread. Both stop the same way: the root group is cancelled, and when its last
- * child has ended the workers are told to leave. */
+ * Two ways in: edo_run() makes the calling thread worker 0 and ends with its task;
+ * edo_runtime_create() gives every worker a thread. Both stop the same way: the root group is
+ * cancelled, and when its last child has ended the workers are told to leave. */
 #include "core/runtime.h"
 
 #include "core/group.h"

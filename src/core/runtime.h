@@ -8,8 +8,8 @@
 #include <edo/runtime.h>
 #include <stddef.h>
 
-/* What the user asked for, then the environment, then defaults. -EINVAL, with the reason on stderr for
- * values of the environment. */
+/* What the user asked for, then the environment, then defaults. -EINVAL, with the reason on stderr
+ * for values of the environment. */
 int edo__config_fill(edo_config *out, const edo_config *config);
 
 /* EDO_DUMP_SIGNAL: 0 when not set, or -EINVAL as above. */
@@ -18,7 +18,8 @@ int edo__config_dump_signal(void);
 /* CPUs this process may use. */
 unsigned edo__cpus_usable(void);
 
-/* `task "fetch" (id 7) spawned at main.c:12`, for reports; async-signal-safe. Returns the length. */
+/* `task "fetch" (id 7) spawned at main.c:12`, for reports; async-signal-safe. Returns the
+ * length. */
 size_t edo__task_describe(edo__task *t, char *buf, size_t cap);
 
 #endif

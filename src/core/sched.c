@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Making tasks runnable, and the two thread-locals.
  *
- * Where a runnable task goes: pinned, to its worker's mailbox; from a thread that is no worker, to the
- * inject queue; else to the calling worker's LIFO slot, which it runs next. What the slot held before moves
- * to the worker's ring, and only then may another worker have to be woken: a task that is alone in the slot
- * is about to be run by its waker, and waking a thread for it would cost more than it (that is what Tokio
- * reverted). If the waker then computes for long, the monitor takes the task out of the slot. */
+ * Where a runnable task goes: pinned, to its worker's mailbox; from a thread that is no worker, to
+ * the inject queue; else to the calling worker's LIFO slot, which it runs next. What the slot held
+ * before moves to the worker's ring, and only then may another worker have to be woken: a task that
+ * is alone in the slot is about to be run by its waker, and waking a thread for it would cost more
+ * than it (that is what Tokio reverted). If the waker then computes for long, the monitor takes the
+ * task out of the slot. */
 #include "core/sched.h"
 
 __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
@@ -112,8 +113,8 @@ static void schedule_here(edo__worker *w, edo__task *t)
         edo__wake_one(w->rt);
 }
 
-/* From a thread that is no worker of rt. As soon as t can run it may end, and the runtime with it: so the
- * thread is counted until it has left, and the runtime is not freed before that. */
+/* From a thread that is no worker of rt. As soon as t can run it may end, and the runtime with it:
+ * so the thread is counted until it has left, and the runtime is not freed before that. */
 static void schedule_outside(edo_runtime *rt, edo__task *t)
 {
     edo__aadd(&rt->visitors, 1u, EDO__RLX); /* seen by whoever sees t runnable */

@@ -133,8 +133,8 @@ static inline void edo__count_spawn(edo_runtime *rt, edo__worker *w)
 int64_t edo__clock_now(const edo_runtime *rt);
 int64_t edo__clock_real(void);
 void edo__clock_init(edo_runtime *rt);
-/* While the clock is paused and nothing else can happen: jumps to the next deadline. True when a timer
- * fired. Called by the last worker to go idle. */
+/* While the clock is paused and nothing else can happen: jumps to the next deadline. True when a
+ * timer fired. Called by the last worker to go idle. */
 bool edo__clock_jump(edo_runtime *rt);
 
 /* The calling thread's worker if it is one of rt's, else NULL. Not kept across a suspension. */
@@ -145,7 +145,8 @@ edo__task *edo__foreign_self(void);
 /* To the end of w's ring, or where it overflows to. On w's thread. */
 void edo__queue_local(edo__worker *w, edo__task *t);
 
-/* Makes a task that is in no queue runnable, from any thread. Prefers the calling worker, next in line. */
+/* Makes a task that is in no queue runnable, from any thread. Prefers the calling worker, next in
+ * line. */
 void edo__schedule(edo__task *t);
 /* The same where the calling worker is known to be w. */
 void edo__schedule_on(edo__worker *w, edo__task *t);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Scopes, and how a cancel spreads (D10).
  *
- * Each task has a chain of open scopes, innermost first; the outermost one's parent is the scope of the
- * group the task was spawned into. So all scopes of a runtime form a tree, which crosses tasks at groups.
+ * Each task has a chain of open scopes, innermost first; the outermost one's parent is the scope of
+ * the group the task was spawned into. So all scopes of a runtime form a tree, which crosses tasks
+ * at groups.
  *
- * A deadline needs no spreading: opening a scope computes the earliest deadline around it, and a wait
- * arms a timer for that. An explicit cancel does: every scope inside, up to shields, gets a mark, so that
- * asking "am I cancelled?" is one load; and every task whose innermost scope got one is woken if it waits.
+ * A deadline needs no spreading: opening a scope computes the earliest deadline around it, and a
+ * wait arms a timer for that. An explicit cancel does: every scope inside, up to shields, gets a
+ * mark, so that asking "am I cancelled?" is one load; and every task whose innermost scope got one
+ * is woken if it waits.
  *
- * Locks, in this order: cancel_lock (one cancel spreads at a time), a token's lock, a task's lock (its
- * chain of scopes), a group's lock (its children). A scope cannot be closed, and a task cannot leave its
- * group, while the lock over it is held; between locks a task on the work list is kept by a reference.
- * The spreading is a loop over a list, not a recursion: task trees may be as deep as they like. */
+ * Locks, in this order: cancel_lock (one cancel spreads at a time), a token's lock, a task's lock
+ * (its chain of scopes), a group's lock (its children). A scope cannot be closed, and a task cannot
+ * leave its group, while the lock over it is held; between locks a task on the work list is kept by
+ * a reference. The spreading is a loop over a list, not a recursion: task trees may be as deep as
+ * they like. */
 #include "core/scope.h"
 
 #include "core/group.h"
@@ -61,7 +64,8 @@ static void mark_chain(spread *list, edo_scope *inner, const edo_scope *end, uin
     }
 }
 
-/* Marks what is cancelled of t's own scopes, all of those inside `end`, and wakes it if it waits. */
+/* Marks what is cancelled of t's own scopes, all of those inside `end`, and wakes it if it
+ * waits. */
 static void spread_into(spread *list, edo__task *t, const edo_scope *end)
 {
     edo__spin_lock(&t->lock);

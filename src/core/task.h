@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The task, and who it is that waits.
  *
- * A task is 256 bytes, from an arena of the runtime's (task_arena.c), and has no stack until it first
- * runs. A foreign thread that waits has a stand-in of the same type (`foreign` set), so that every
- * primitive has one way of waiting. */
+ * A task is 256 bytes, from an arena of the runtime's (task_arena.c), and has no stack until it
+ * first runs. A foreign thread that waits has a stand-in of the same type (`foreign` set), so that
+ * every primitive has one way of waiting. */
 #ifndef EDO_CORE_TASK_H
 #define EDO_CORE_TASK_H
 
@@ -70,8 +70,8 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
 
 /* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
  * wake code (claims it): exactly one waker per wait, whatever else happens at the same time. While
- * waiting, the class bits say which cancels may claim it; so a cancel that comes late, when the task
- * waits for something else already, cannot claim the wrong wait. */
+ * waiting, the class bits say which cancels may claim it; so a cancel that comes late, when the
+ * task waits for something else already, cannot claim the wrong wait. */
 enum {
     EDO__WORD_IDLE = 0,
     EDO__WORD_WAITING =
@@ -139,9 +139,9 @@ typedef struct edo__task {
 
 _Static_assert(sizeof(edo__task) == 256, "four cache lines");
 
-/* The calling task, or the calling thread's stand-in. Never inlined: a compiler may keep the address
- * of a thread-local across a suspension, after which the task may be on another thread. The result
- * itself stays valid for the life of the caller. */
+/* The calling task, or the calling thread's stand-in. Never inlined: a compiler may keep the
+ * address of a thread-local across a suspension, after which the task may be on another thread. The
+ * result itself stays valid for the life of the caller. */
 edo__task *edo__self(void);
 /* The same, NULL on a foreign thread. */
 edo__task *edo__self_task(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Where tasks live: one reserved range of addresses per runtime, an array of slots that is touched from
- * the front. A slot's index, and how often it was used before, make a task's id, so that an id can be checked without
- * a table, and a dump can visit every task. Slots are never unmapped while the runtime lives: whoever
- * holds a stale pointer or id reads a task that is free or another one, and finds out by its id.
+/* Where tasks live: one reserved range of addresses per runtime, an array of slots that is touched
+ * from the front. A slot's index, and how often it was used before, make a task's id, so that an id
+ * can be checked without a table, and a dump can visit every task. Slots are never unmapped while
+ * the runtime lives: whoever holds a stale pointer or id reads a task that is free or another one,
+ * and finds out by its id.
  *
  * A free slot is zero where a new task expects it: see edo__task_free().
  *
@@ -30,9 +31,10 @@ struct edo__arena {
     uint64_t first;  /* what the upper half of an id starts from */
 };
 
-/* No two tasks of a process have the same id, though each runtime numbers its own. An id is, from its lowest
- * bits: slot + 1, the lane of the runtime, and how often the slot was used, counted on from where the last
- * runtime of that lane stopped. Runtimes that live at the same time have different lanes, up to 64 of them. */
+/* No two tasks of a process have the same id, though each runtime numbers its own. An id is, from
+ * its lowest bits: slot + 1, the lane of the runtime, and how often the slot was used, counted on
+ * from where the last runtime of that lane stopped. Runtimes that live at the same time have
+ * different lanes, up to 64 of them. */
 static struct {
     uint32_t lock;
     bool taken[LANES];

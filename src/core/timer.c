@@ -3,21 +3,21 @@
  *
  * Time is counted in ticks of a millisecond; a deadline belongs to the tick it is rounded up to. A
  * slot of level L is 64^L ticks wide. A timer lies on the level of the highest group of six bits in
- * which its tick differs from `elapsed`, in the slot those bits name. So every timer of a level comes
- * before every timer of the next one, the first occupied slot is found by one ctz, and the slots at
- * and before `elapsed` are empty on each level. When time reaches the start of a slot above level 0,
- * its timers are placed again, further down: six moves at most in a timer's life.
+ * which its tick differs from `elapsed`, in the slot those bits name. So every timer of a level
+ * comes before every timer of the next one, the first occupied slot is found by one ctz, and the
+ * slots at and before `elapsed` are empty on each level. When time reaches the start of a slot
+ * above level 0, its timers are placed again, further down: six moves at most in a timer's life.
  *
- * The top level is a ring: its slots before the present one belong to the next turn (2.2 years). What
- * is further away waits in the ring's last slot and is placed again when that one comes.
+ * The top level is a ring: its slots before the present one belong to the next turn (2.2 years).
+ * What is further away waits in the ring's last slot and is placed again when that one comes.
  *
  * A deadline less than a tick ahead goes to the heap (timer_heap.c), which knows nanoseconds. And
  * while only a few timers lie in the first slot they are looked at one by one, so they too fire at
  * their deadline instead of at the end of its tick. Many are fired together: with thousands of
  * sleepers a wake-up for each would cost more than half a millisecond is worth.
  *
- * What an expire fires was armed before it began, or falls due after the expire's instant; so it ends,
- * whatever its callbacks add. Nothing here keeps a pointer into a list across a callback. */
+ * What an expire fires was armed before it began, or falls due after the expire's instant; so it
+ * ends, whatever its callbacks add. Nothing here keeps a pointer into a list across a callback. */
 #include "core/timer.h"
 
 #include "base/assert.h"
@@ -166,7 +166,8 @@ static inline void take_out(edo__wheel *w, edo__timer *t)
 {
     edo__timer_link *next = t->link.next;
     list_unlink(&t->link);
-    /* The neighbours are one: the sentinel. For lists of what is due this clears a bit nobody reads. */
+    /* The neighbours are one: the sentinel. For lists of what is due this clears a bit nobody
+     * reads. */
     if (next == t->link.prev)
         w->occupied[t->level] &= ~(UINT64_C(1) << t->slot);
 }
@@ -249,7 +250,8 @@ static int64_t compute_next(const edo__wheel *w)
         return w->now;
     if (!first_slot(w, &p))
         return next;
-    /* On the top level what looks first may be from beyond the ring, and a later slot come before it. */
+    /* On the top level what looks first may be from beyond the ring, and a later slot come before
+     * it. */
     edo__timer *t = p.level < TOP ? earliest_of_few(&w->slots[p.level][p.slot]) : NULL;
     int64_t wheel = t != NULL ? t->deadline : tick_start(p.start);
     return wheel < next ? wheel : next;

@@ -53,8 +53,9 @@ typedef struct edo__wheel {
 /* Instants are never negative. */
 void edo__wheel_init(edo__wheel *w, int64_t now);
 void edo__wheel_deinit(edo__wheel *w); /* empty */
-/* Arms t for t->deadline (t->fire set by the caller). Never fails: when the heap cannot grow the timer
- * goes to the wheel. A deadline that has passed fires at the next expire, not in one in progress. */
+/* Arms t for t->deadline (t->fire set by the caller). Never fails: when the heap cannot grow the
+ * timer goes to the wheel. A deadline that has passed fires at the next expire, not in one in
+ * progress. */
 void edo__wheel_add(edo__wheel *w, edo__timer *t, int64_t now);
 bool edo__wheel_remove(edo__wheel *w, edo__timer *t); /* false: it was not armed */
 /* The instant at which edo__wheel_expire() should be called next; INT64_MAX when empty. Never later

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A 4-ary heap: half as deep as a binary one, and the four children of a node share a cache line. */
+/* A 4-ary heap: half as deep as a binary one, and the four children of a node share a cache
+ * line. */
 #include "core/timer_heap.h"
 
 #include "base/assert.h"

@@ -25,8 +25,8 @@ static int64_t tick_of(int64_t deadline)
     return deadline / EDO__TICK_NS + (deadline % EDO__TICK_NS != 0);
 }
 
-/* The slot lies ahead of the present one, and each of its timers in it; on the top level a timer may
- * be later than its slot. */
+/* The slot lies ahead of the present one, and each of its timers in it; on the top level a timer
+ * may be later than its slot. */
 static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
 {
     unsigned shift = level * SLOT_BITS;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation tokens: a tree of counted handles, each with the scopes opened with it and the tasks waiting
- * for it.
+/* Cancellation tokens: a tree of counted handles, each with the scopes opened with it and the tasks
+ * waiting for it.
  *
- * A child holds a reference to its parent, so a tree is freed from its leaves. Cancelling walks the tree
- * below the token with an explicit list: a token is cancelled once and for all, so each is put on the list
- * at most once, with a reference of its own. Scopes are cancelled with the token's lock released but kept
- * open by `busy`: closing one waits until the cancel has passed. */
+ * A child holds a reference to its parent, so a tree is freed from its leaves. Cancelling walks the
+ * tree below the token with an explicit list: a token is cancelled once and for all, so each is put
+ * on the list at most once, with a reference of its own. Scopes are cancelled with the token's lock
+ * released but kept open by `busy`: closing one waits until the cancel has passed. */
 #include "core/token.h"
 
 #include "core/scope.h"

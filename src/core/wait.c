@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting and waking; the protocol is told in wait.h.
  *
- * A wait ends because somebody claims the task's wait word: a waker, a cancel, or a deadline. A cancel
- * must not slip through between "not cancelled, so I wait" and "it waits, so I claim it": the waiter
- * writes its word, then reads the scope's mark; the canceller writes the mark, then reads the word; all
- * four are sequentially consistent, so at least one of them sees the other. */
+ * A wait ends because somebody claims the task's wait word: a waker, a cancel, or a deadline. A
+ * cancel must not slip through between "not cancelled, so I wait" and "it waits, so I claim it":
+ * the waiter writes its word, then reads the scope's mark; the canceller writes the mark, then
+ * reads the word; all four are sequentially consistent, so at least one of them sees the other. */
 #include "core/wait.h"
 
 #include "arch/futex.h"
@@ -141,7 +141,8 @@ uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const voi
         if (edo__likely(self->claimed_early == 0))
             return code;
     }
-    /* The waker found us before we had parked and may still be handing a value over under its lock. */
+    /* The waker found us before we had parked and may still be handing a value over under its
+     * lock. */
     if (lock != NULL) {
         edo__spin_lock(lock);
         edo__spin_unlock(lock);

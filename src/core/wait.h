@@ -26,8 +26,9 @@
  *         break;
  *     }
  *
- * The value may be handed over after the claim because edo__wait_commit() returns only when the task was
- * scheduled by edo__claimed(), or, if it had not parked yet, after it has passed through the lock. */
+ * The value may be handed over after the claim because edo__wait_commit() returns only when the
+ * task was scheduled by edo__claimed(), or, if it had not parked yet, after it has passed through
+ * the lock. */
 #ifndef EDO_CORE_WAIT_H
 #define EDO_CORE_WAIT_H
 
@@ -97,8 +98,8 @@ static inline int edo__checkpoint(edo__task *self)
     return s == NULL ? 0 : edo__checkpoint_slow(self);
 }
 
-/* Spends one unit of the budget after an operation that did not have to wait; yields when it is used
- * up, so that a task whose operations are always ready starves nobody. Holding no lock. */
+/* Spends one unit of the budget after an operation that did not have to wait; yields when it is
+ * used up, so that a task whose operations are always ready starves nobody. Holding no lock. */
 void edo__coop_slow(edo__task *self);
 static inline void edo__coop(edo__task *self)
 {
@@ -106,24 +107,26 @@ static inline void edo__coop(edo__task *self)
         edo__coop_slow(self);
 }
 
-/* From here on the task can be claimed. cancellable: a cancel or deadline of the innermost scope claims
- * it with EDO__WAKE_CANCEL or EDO__WAKE_TIMEOUT. False: it is cancelled already; do not wait. */
+/* From here on the task can be claimed. cancellable: a cancel or deadline of the innermost scope
+ * claims it with EDO__WAKE_CANCEL or EDO__WAKE_TIMEOUT. False: it is cancelled already; do not
+ * wait. */
 static inline bool edo__wait_begin(edo__task *self, bool cancellable);
 /* The same with a class of wait, EDO__CANCEL_*. */
 static inline bool edo__wait_begin_as(edo__task *self, uint32_t wait_class);
 
-/* Suspends until claimed; returns the wake code. lock: of the queue whose wakers hand over values, NULL
- * if none do; must not be held. Foreign threads block. */
+/* Suspends until claimed; returns the wake code. lock: of the queue whose wakers hand over values,
+ * NULL if none do; must not be held. Foreign threads block. */
 static inline uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why,
                                         const void *obj);
 
-/* The same, and it is claimed with EDO__WAKE_OK + index when the instant `at` of the runtime's clock
- * comes; EDO_FOREVER for none. What edo_sleep() and EDO_AFTER are made of. */
+/* The same, and it is claimed with EDO__WAKE_OK + index when the instant `at` of the runtime's
+ * clock comes; EDO_FOREVER for none. What edo_sleep() and EDO_AFTER are made of. */
 uint32_t edo__wait_commit_until(edo__task *self, uint32_t *lock, edo__why why, const void *obj,
                                 int64_t at, uint32_t code);
 
 /* Claims a waiting task for a wake code. Returns what its word was: EDO__WORD_WAITING or
- * EDO__WORD_PARKED when the claim succeeded (then edo__claimed() must follow), EDO__WORD_IDLE when not. */
+ * EDO__WORD_PARKED when the claim succeeded (then edo__claimed() must follow), EDO__WORD_IDLE when
+ * not. */
 uint32_t edo__claim(edo__task *t, uint32_t code);
 /* A cancel's claim: only of a wait that a mark of these reasons ends. */
 uint32_t edo__claim_cancel(edo__task *t, uint32_t mark);
@@ -143,8 +146,8 @@ static inline bool edo__wake(edo__task *t, uint32_t code)
     return was != EDO__WORD_IDLE;
 }
 
-/* Takes a wait back that was begun and not committed (and is queued nowhere): returns EDO__WORD_IDLE,
- * or the wake code when somebody claimed it first. */
+/* Takes a wait back that was begun and not committed (and is queued nowhere): returns
+ * EDO__WORD_IDLE, or the wake code when somebody claimed it first. */
 uint32_t edo__wait_abort(edo__task *self);
 
 static inline bool edo__wait_begin_as(edo__task *self, uint32_t wait_class)

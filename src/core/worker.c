@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's loop: find a task, run it, do what it asked for when it suspended; with nothing to run,
- * look at other workers' queues, then sleep in the I/O backend.
+/* A worker's loop: find a task, run it, do what it asked for when it suspended; with nothing to
+ * run, look at other workers' queues, then sleep in the I/O backend.
  *
- * A task is published to its wakers, or put back into a queue, only here: after it has left its stack
- * and its registers are saved. */
+ * A task is published to its wakers, or put back into a queue, only here: after it has left its
+ * stack and its registers are saved. */
 #include "core/group.h"
 #include "core/monitor.h"
 #include "core/sched.h"
@@ -20,8 +20,8 @@
 #define JOB_LOOK 1000000 /* nanoseconds between looks at blocking jobs that hold a paused clock */
 #define SPIN_RELAX 32    /* pauses between looks                                            */
 
-/* What runs at the bottom of every task's stack: one task after another, as long as they end without
- * having suspended for good. */
+/* What runs at the bottom of every task's stack: one task after another, as long as they end
+ * without having suspended for good. */
 void edo__stack_entry(void *stack)
 {
     edo__stack *s = stack;
@@ -177,8 +177,8 @@ static edo__task *take_injected(edo__worker *w, uint32_t max)
     return t;
 }
 
-/* What the LIFO slot holds, three times in a row at most: two tasks waking each other would keep the rest
- * waiting for ever. */
+/* What the LIFO slot holds, three times in a row at most: two tasks waking each other would keep
+ * the rest waiting for ever. */
 static inline edo__task *take_lifo(edo__worker *w)
 {
     if (edo__aload(&w->lifo, EDO__RLX) == NULL)
@@ -274,8 +274,8 @@ static bool anything(edo__worker *w)
            edo__work_visible(w->rt);
 }
 
-/* Waking a sleeping thread costs as much as hundreds of task switches, so look around a little longer
- * first, as long as that has paid lately. True: there may be something. */
+/* Waking a sleeping thread costs as much as hundreds of task switches, so look around a little
+ * longer first, as long as that has paid lately. True: there may be something. */
 static bool spin(edo__worker *w)
 {
     edo_runtime *rt = w->rt;

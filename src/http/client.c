@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP client: creating and destroying one, and the task that looks after the driver.
  *
- * The keeper is a detached task, so it is cancelled when the runtime shuts down; the driver is its child and
- * shielded. The keeper's only work is to tell the driver to stop, on a cancel from outside or on destroy,
- * and to outlive it. */
+ * The keeper is a detached task, so it is cancelled when the runtime shuts down; the driver is its
+ * child and shielded. The keeper's only work is to tell the driver to stop, on a cancel from
+ * outside or on destroy, and to outlive it. */
 #include "internal.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP client: the driver, the one task that calls curl's engine.
  *
- * It runs shielded, because requesters rely on it to end: also when the runtime shuts down, every transfer
- * is finished, with -ECANCELED if need be, and every requester told. It never blocks; the one slow step
- * there is, OpenSSL reading the system's roots in the first handshake (tens of milliseconds), is made on
- * the blocking pool. */
+ * It runs shielded, because requesters rely on it to end: also when the runtime shuts down, every
+ * transfer is finished, with -ECANCELED if need be, and every requester told. It never blocks; the
+ * one slow step there is, OpenSSL reading the system's roots in the first handshake (tens of
+ * milliseconds), is made on the blocking pool. */
 #include "internal.h"
 
 struct transfer http__closed;

@@ -75,7 +75,8 @@ static int set_headers(struct transfer *t)
     return rc;
 }
 
-/* GET, HEAD and POST as curl's own, so that a redirect changes them as it should; others by name. */
+/* GET, HEAD and POST as curl's own, so that a redirect changes them as it should; others by
+ * name. */
 static CURLcode set_method(struct transfer *t)
 {
     const edo_http_request *q = t->request;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP client: a request from its requester's side. Waits for a slot, for the driver, for the next try; runs
- * on_data. Once a transfer was posted this never leaves before the driver is done with it. */
+/* HTTP client: a request from its requester's side. Waits for a slot, for the driver, for the next
+ * try; runs on_data. Once a transfer was posted this never leaves before the driver is done with
+ * it. */
 #include "internal.h"
 
 #include <stdio.h>
@@ -101,7 +102,8 @@ static int attempt(edo_http_client *c, const edo_http_request *q, edo_http_respo
     return rc;
 }
 
-/* A cancel or deadline came while waiting for the next try: the reason for that try is worth knowing. */
+/* A cancel or deadline came while waiting for the next try: the reason for that try is worth
+ * knowing. */
 static void stopped_between_tries(edo_http_response *out, const edo_http_request *q, int rc)
 {
     char text[sizeof out->error.text];

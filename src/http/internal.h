@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP client: what its files share.
  *
- * libcurl's multi handle is not thread-safe and its calls are long (parsing, TLS), so exactly one task, the
- * driver, makes them, on a large stack. Requesting tasks never call into curl's engine. A request is a
- * `transfer` on the heap, held by two references: the requester's and the driver's.
+ * libcurl's multi handle is not thread-safe and its calls are long (parsing, TLS), so exactly one
+ * task, the driver, makes them, on a large stack. Requesting tasks never call into curl's engine. A
+ * request is a `transfer` on the heap, held by two references: the requester's and the driver's.
  *
  *     requester                        driver
  *     transfer_post(WANT_START)  ----> inbox, curl_multi_add_handle
@@ -12,9 +12,9 @@
  *     takes from the ring, WANT_RESUME when the driver found it full
  *     cancelled: WANT_ABORT      ----> curl_multi_remove_handle: the connection is closed, t->done
  *
- * After WANT_START the requester waits for t->done in every case: the driver reads the request in the
- * requester's frame until then, and not afterwards. curl's callbacks run inside the driver's curl calls and
- * must never suspend. */
+ * After WANT_START the requester waits for t->done in every case: the driver reads the request in
+ * the requester's frame until then, and not afterwards. curl's callbacks run inside the driver's
+ * curl calls and must never suspend. */
 #ifndef EDO_HTTP_INTERNAL_H
 #define EDO_HTTP_INTERNAL_H
 
@@ -47,8 +47,8 @@ struct buffer {
     size_t cap;
 };
 
-/* Hand-over of the body to a streaming requester: one writer (driver), one reader (requester). Counters
- * only grow; the byte of position p is data[p % HTTP_RING]. */
+/* Hand-over of the body to a streaming requester: one writer (driver), one reader (requester).
+ * Counters only grow; the byte of position p is data[p % HTTP_RING]. */
 struct ring {
     char *data;
     _Atomic size_t head; /* the driver's; release, pairs with the acquire in http__ring_take() */

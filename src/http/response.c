@@ -63,7 +63,8 @@ static void describe(char *out, size_t size, const struct transfer *t, const edo
         snprintf(out, size, "%s", edo_strerror(t->code));
 }
 
-/* Moves what a transfer that is done has into the response, in place of what an earlier try left. */
+/* Moves what a transfer that is done has into the response, in place of what an earlier try
+ * left. */
 void http__response_fill(edo_http_response *r, struct transfer *t)
 {
     const edo_http_request *q = t->request;

@@ -72,7 +72,8 @@ bool http__retry_wanted(const edo_http_request *q, const edo_http_response *r, C
     }
 }
 
-/* A pseudo-random number (splitmix64), so that clients turned away together do not come back together. */
+/* A pseudo-random number (splitmix64), so that clients turned away together do not come back
+ * together. */
 static uint64_t jitter(edo_http_client *c)
 {
     /* relaxed: two tasks with one number would do no harm, and there is nothing to order */

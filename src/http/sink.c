@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP client: where the headers and the body of an answer go.
  *
- * The callbacks here run inside curl on the driver. The body is collected in a buffer up to a limit, or,
- * with on_data, goes through a ring to the requester, which calls on_data where it may suspend. A full ring
- * pauses the transfer: curl stops reading the socket (HTTP/2: keeps the window shut) and delivers the same
- * piece again after WANT_RESUME. */
+ * The callbacks here run inside curl on the driver. The body is collected in a buffer up to a
+ * limit, or, with on_data, goes through a ring to the requester, which calls on_data where it may
+ * suspend. A full ring pauses the transfer: curl stops reading the socket (HTTP/2: keeps the window
+ * shut) and delivers the same piece again after WANT_RESUME. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -48,9 +48,9 @@ static void ring_copy_in(struct ring *r, size_t at, const char *data, size_t n)
 
 /* All n bytes or none; false: it is full, and the reader will ask for more.
  *
- * Not to lose the wake-up, writer and reader each write their own word first and read the other's after:
- * the writer `paused` then `tail`, the reader `tail` then `paused`, all four sequentially consistent. So
- * either the writer sees the room, or the reader sees that it has to say so. */
+ * Not to lose the wake-up, writer and reader each write their own word first and read the other's
+ * after: the writer `paused` then `tail`, the reader `tail` then `paused`, all four sequentially
+ * consistent. So either the writer sees the room, or the reader sees that it has to say so. */
 static bool ring_put(struct ring *r, const char *data, size_t n)
 {
     size_t head = atomic_load_explicit(&r->head, memory_order_relaxed); /* our own */
@@ -105,7 +105,8 @@ static int body_begin(struct transfer *t)
         return EDO_EOVERSIZE;
     if (length <= 0 || length > (curl_off_t)HTTP_BODY_DEFAULT || t->request->on_data)
         return 0;
-    /* Room for all of it at once. Of a compressed body this is the smaller size, which does no harm. */
+    /* Room for all of it at once. Of a compressed body this is the smaller size, which does no
+     * harm. */
     return buffer_reserve(&t->body, 0, (size_t)length + 1);
 }
 
@@ -176,8 +177,8 @@ static int keep_header(struct transfer *t, const char *line, size_t n)
     return 0;
 }
 
-/* One line of headers, status lines and trailers included. A status line begins a new answer: after a
- * redirect, a 1xx, or a proxy's. */
+/* One line of headers, status lines and trailers included. A status line begins a new answer: after
+ * a redirect, a 1xx, or a proxy's. */
 static size_t on_header(char *line, size_t size, size_t n, void *transfer)
 {
     struct transfer *t = transfer;

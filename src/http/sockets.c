@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP client: the set of curl's sockets, behind one descriptor that edo_wait_fd() can wait for.
  *
- * Why a set of its own and not a waiting task per socket: a descriptor has to stay open while a task waits
- * for it, but curl takes a socket off the list and closes it within one call, leaving no place where a
- * waiter could be called back first (a callback must not suspend). So the sockets are in an epoll set that
- * belongs to the client, and Edo waits for the set, which lives as long as the driver. It also wakes the
- * driver once for any number of ready sockets.
+ * Why a set of its own and not a waiting task per socket: a descriptor has to stay open while a
+ * task waits for it, but curl takes a socket off the list and closes it within one call, leaving no
+ * place where a waiter could be called back first (a callback must not suspend). So the sockets are
+ * in an epoll set that belongs to the client, and Edo waits for the set, which lives as long as the
+ * driver. It also wakes the driver once for any number of ready sockets.
  *
- * Why every socket is armed for one event and armed again: curl may close a socket that is still connecting
- * and say that it need not be watched only afterwards, when the number may belong to another thread's
- * file already. So nothing is done to a socket that curl lets go of: closed, it has left the set; kept for
- * later, it gives one more event at the most, which is ignored. For the same reason curl says nothing at
- * all when the next socket gets the number of one that it closed that way and wants the same events; then
- * on_created() arms the new one. */
+ * Why every socket is armed for one event and armed again: curl may close a socket that is still
+ * connecting and say that it need not be watched only afterwards, when the number may belong to
+ * another thread's file already. So nothing is done to a socket that curl lets go of: closed, it
+ * has left the set; kept for later, it gives one more event at the most, which is ignored. For the
+ * same reason curl says nothing at all when the next socket gets the number of one that it closed
+ * that way and wants the same events; then on_created() arms the new one. */
 #include "internal.h"
 
 #include <fcntl.h>

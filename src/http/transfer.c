@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP client: the life of one transfer, from the requester's post to the driver's result.
  *
- * A post puts the transfer into the client's inbox at most once (WANT_QUEUED), so that the inbox needs no
- * memory of its own. The driver's last act on a transfer is to set `done`; what it does after that touches
- * only the reference count, because the requester may be gone. */
+ * A post puts the transfer into the client's inbox at most once (WANT_QUEUED), so that the inbox
+ * needs no memory of its own. The driver's last act on a transfer is to set `done`; what it does
+ * after that touches only the reference count, because the requester may be gone. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -161,8 +161,9 @@ static void collect(struct transfer *t)
     }
 }
 
-/* The code behind a connection that failed: the system's, or TLS's, or `otherwise`. TLS 1.3 tells a client
- * that its certificate will not do only when it reads, which curl reports as any other failed read. */
+/* The code behind a connection that failed: the system's, or TLS's, or `otherwise`. TLS 1.3 tells a
+ * client that its certificate will not do only when it reads, which curl reports as any other
+ * failed read. */
 static int connection_code(struct transfer *t, int otherwise)
 {
     long os_errno = 0;
@@ -202,8 +203,8 @@ static int code_of(struct transfer *t, CURLcode cc)
     }
 }
 
-/* Ends a transfer, started or not: curl lets go of it and the requester is told. Without a driver any task
- * may call this for a transfer of its own that was never started.
+/* Ends a transfer, started or not: curl lets go of it and the requester is told. Without a driver
+ * any task may call this for a transfer of its own that was never started.
  * @cc: curl's result; @code: another reason, 0: none. */
 void http__transfer_finish(struct transfer *t, CURLcode cc, int code)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams of any kind: whole writes from partial ones, whole reads, one reader and one writer.
  *
- * A write that was cut off leaves the peer with a part of something. Nothing sensible can follow it, so
- * the writing side is broken from then on. A cancel before the first byte breaks nothing. */
+ * A write that was cut off leaves the peer with a part of something. Nothing sensible can follow
+ * it, so the writing side is broken from then on. A cancel before the first byte breaks nothing. */
 #include "io/stream.h"
 
 #include "base/assert.h"
@@ -15,8 +15,8 @@
 #define PIECES_MAX 64
 #define PIECES_AT_ONCE 8 /* of a write that goes on after a short one */
 
-/* Relaxed, load and store: this is to find misuse, and no misuse that is found rarely is misuse that
- * happens once. */
+/* Relaxed, load and store: this is to find misuse, and no misuse that is found rarely is misuse
+ * that happens once. */
 static void enter(uint32_t *busy)
 {
     edo_assert(edo__aload(busy, EDO__RLX) == 0); /* two readers, or two writers, of one stream */

@@ -2,7 +2,8 @@
 /* Names to addresses: getaddrinfo(3) on a thread of the blocking pool.
  *
  * The call cannot be stopped once it runs, and a cancelled task does not wait for it. So the lookup
- * lives on the heap with two references, the waiter's and the job's, and whoever is last frees it. */
+ * lives on the heap with two references, the waiter's and the job's, and whoever is last frees
+ * it. */
 #include "net/resolve.h"
 
 #include "core/pool.h"

@@ -8,7 +8,8 @@
 
 #include <edo/net.h>
 
-/* A non-blocking socket with the options set; accepted connections inherit them from the listener. */
+/* A non-blocking socket with the options set; accepted connections inherit them from the
+ * listener. */
 int edo__socket_open(int family, const edo_tcp_options *o);
 int edo__socket_listen(int fd, const edo__address *at, const edo_tcp_options *o);
 int edo__socket_port(int fd, uint16_t *port);

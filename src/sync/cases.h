@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of a primitive that select needs: arming a waiter of a select that has begun to wait.
  *
- * arm: looks once more under the object's lock. If the case can happen now and nothing else has claimed
- * the select yet, it happens: the select's own word becomes w->code and w->result is set. Otherwise w is
- * queued. disarm: w is in no queue any more, and whoever was handing something over is done. */
+ * arm: looks once more under the object's lock. If the case can happen now and nothing else has
+ * claimed the select yet, it happens: the select's own word becomes w->code and w->result is set.
+ * Otherwise w is queued. disarm: w is in no queue any more, and whoever was handing something over
+ * is done. */
 #ifndef EDO_SYNC_CASES_H
 #define EDO_SYNC_CASES_H
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Channels: a store for values and two queues, all under one spin lock that every operation takes once.
+/* Channels: a store for values and two queues, all under one spin lock that every operation takes
+ * once.
  *
- * Values go straight from one task's frame to the other's when the other waits; the store is for when
- * nobody does. First come, first served holds because values inside the store are older than those of
- * waiting senders, and nobody waits while it could proceed (the invariants are in chan_impl.h). */
+ * Values go straight from one task's frame to the other's when the other waits; the store is for
+ * when nobody does. First come, first served holds because values inside the store are older than
+ * those of waiting senders, and nobody waits while it could proceed (the invariants are in
+ * chan_impl.h). */
 #include "sync/chan_impl.h"
 
 #define SIZE_LIMIT 65536
@@ -46,7 +48,8 @@ void edo_chan_unref(edo_chan *c)
     free(c);
 }
 
-/* Pops and claims the first live waiter: it stays as it is until the lock is released. NULL: none. */
+/* Pops and claims the first live waiter: it stays as it is until the lock is released. NULL:
+ * none. */
 static inline edo__waiter *claim_first(edo__waitq *q, edo__chan_after *a)
 {
     edo__waiter *w;

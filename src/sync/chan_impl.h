@@ -5,8 +5,8 @@
  * - live receivers wait only when no value is inside and no live sender waits;
  * - live senders wait only when there is no room (never on an unbounded channel);
  * - nobody waits when it is closed.
- * Live: not claimed by anything else. The exception is one select with both a receiving and a sending
- * case on the channel: its two waiters do not match each other. */
+ * Live: not claimed by anything else. The exception is one select with both a receiving and a
+ * sending case on the channel: its two waiters do not match each other. */
 #ifndef EDO_SYNC_CHAN_IMPL_H
 #define EDO_SYNC_CHAN_IMPL_H
 
@@ -35,8 +35,8 @@ typedef struct edo__chan_after {
 /* Under the lock. 0, -EAGAIN, -EPIPE. */
 int edo__chan_take(edo_chan *c, void *value, edo__chan_after *a);
 int edo__chan_give(edo_chan *c, const void *value, edo__chan_after *a);
-/* Holding the lock of an unbounded channel without room: releases it, allocates, takes it again. 0 (look
- * again) or -ENOMEM, with the lock held in both cases. */
+/* Holding the lock of an unbounded channel without room: releases it, allocates, takes it again. 0
+ * (look again) or -ENOMEM, with the lock held in both cases. */
 int edo__chan_make_room(edo_chan *c);
 
 /* self: the caller, NULL when it was not asked for. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Channels as cases of a select.
  *
- * A select that arms a case may find the other side waiting. Then two words must be claimed together:
- * its own (something armed before may have claimed it) and the other's. As in Reppy, Russo and Xiao,
- * "Parallel Concurrent ML" (2009): own WAITING -> HELD, which only the owner may leave; claim the other;
- * on success own becomes its wake code, else WAITING again. Whoever wants to claim a HELD word looks
- * again soon, so nothing may be waited for while HELD: two selects that try each other both step back,
- * and one of them, chosen by address, waits until the other's word is not HELD before it tries again. */
+ * A select that arms a case may find the other side waiting. Then two words must be claimed
+ * together: its own (something armed before may have claimed it) and the other's. As in Reppy,
+ * Russo and Xiao, "Parallel Concurrent ML" (2009): own WAITING -> HELD, which only the owner may
+ * leave; claim the other; on success own becomes its wake code, else WAITING again. Whoever wants
+ * to claim a HELD word looks again soon, so nothing may be waited for while HELD: two selects that
+ * try each other both step back, and one of them, chosen by address, waits until the other's word
+ * is not HELD before it tries again. */
 #include "sync/chan_impl.h"
 
 #include <sched.h>
@@ -66,8 +67,8 @@ static verdict match(edo__waiter *w, edo__waiter *other, uint32_t *was)
     for (;;) {
         uint32_t waiting = edo__aload(own, EDO__ACQ);
         uint32_t held = (waiting & EDO__WORD_CLASS) | EDO__WORD_HELD;
-        /* acquire: pairs with the release in edo__claim() by whoever was faster; once it is HELD only we
-         * change it */
+        /* acquire: pairs with the release in edo__claim() by whoever was faster; once it is HELD
+         * only we change it */
         if (waiting >= EDO__WAKE_CANCEL || !edo__acas(own, &waiting, held, EDO__SC, EDO__ACQ))
             return CLAIMED;
         bool answered = claim_held(other, was);

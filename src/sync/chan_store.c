@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The blocks of unbounded channels; see chan_store.h. Also reached, and left at once, for values of size
- * 0, which take no room at all: they have no ring either. */
+/* The blocks of unbounded channels; see chan_store.h. Also reached, and left at once, for values of
+ * size 0, which take no room at all: they have no ring either. */
 #include "sync/chan_store.h"
 
 #include <stdlib.h>

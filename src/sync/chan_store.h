@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a channel keeps its values: a ring behind the channel itself, or, unbounded, a list of blocks.
+/* Where a channel keeps its values: a ring behind the channel itself, or, unbounded, a list of
+ * blocks.
  *
- * Blocks instead of a ring that doubles, because a spin lock must not be held while memory is allocated
- * or a large ring is copied: the caller allocates a block without the lock, offers it, and looks again.
- * One drained block is kept, so that a channel in steady use allocates nothing and a drained one holds
- * two blocks at most. */
+ * Blocks instead of a ring that doubles, because a spin lock must not be held while memory is
+ * allocated or a large ring is copied: the caller allocates a block without the lock, offers it,
+ * and looks again. One drained block is kept, so that a channel in steady use allocates nothing and
+ * a drained one holds two blocks at most. */
 #ifndef EDO_SYNC_CHAN_STORE_H
 #define EDO_SYNC_CHAN_STORE_H
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The mutex: one word (free, locked, contended) that is changed by a CAS when nobody waits, and a queue
- * under a spin lock otherwise.
+/* The mutex: one word (free, locked, contended) that is changed by a CAS when nobody waits, and a
+ * queue under a spin lock otherwise.
  *
- * Fair: the word is never FREE while somebody waits, because unlocking hands the mutex over to the first
- * waiter; so nobody overtakes. CONTENDED is entered and left under q.lock only.
+ * Fair: the word is never FREE while somebody waits, because unlocking hands the mutex over to the
+ * first waiter; so nobody overtakes. CONTENDED is entered and left under q.lock only.
  *
- * Unlocking must not touch the mutex after it can be locked by another: that one may be the last user
- * and free it. So the slow path, when all waiters have gone (cancelled, they may even have returned),
- * does not store FREE under q.lock: it goes back to LOCKED, releases q.lock and ends with the same CAS
- * as the fast path. */
+ * Unlocking must not touch the mutex after it can be locked by another: that one may be the last
+ * user and free it. So the slow path, when all waiters have gone (cancelled, they may even have
+ * returned), does not store FREE under q.lock: it goes back to LOCKED, releases q.lock and ends
+ * with the same CAS as the fast path. */
 #include "sync/waiting.h"
 
 enum {

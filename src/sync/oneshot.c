@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The oneshot: a slot for one value and a queue of receivers. The first receiver gets the value, all
- * others -EPIPE. Nobody waits unless it is EMPTY. */
+/* The oneshot: a slot for one value and a queue of receivers. The first receiver gets the value,
+ * all others -EPIPE. Nobody waits unless it is EMPTY. */
 #include "sync/waiting.h"
 
 enum {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Select: waiting for the first of several cases.
  *
- * Everything is done in a random order of the cases, so that of those ready each is as likely to happen.
+ * Everything is done in a random order of the cases, so that of those ready each is as likely to
+ * happen.
  *   1. Try each without waiting (not when a case can only be looked at by registering for it).
  *   2. Begin to wait: from here on the task's word can be claimed, by one case only. Arm one case after
  *      the other; each looks once more under its object's lock. When all are armed, suspend.
@@ -205,8 +206,8 @@ static uint32_t suspend(selection *s)
     return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, s->cases, s->at, s->after_code);
 }
 
-/* Phases 2 and 3. wait false: only looks, by way of arming. -EAGAIN: none was ready, or a descriptor's
- * case was woken to look again. */
+/* Phases 2 and 3. wait false: only looks, by way of arming. -EAGAIN: none was ready, or a
+ * descriptor's case was woken to look again. */
 static int arm_and_wait(selection *s, bool wait)
 {
     size_t armed;

@@ -2,8 +2,8 @@
 /* The semaphore: a count and a queue under one spin lock.
  *
  * First come, first served, also between requests of different size: the head waits until there is
- * enough for it, and everybody behind it waits as well. So whoever leaves the queue without being served
- * (cancelled) must look whether those behind can be served now. */
+ * enough for it, and everybody behind it waits as well. So whoever leaves the queue without being
+ * served (cancelled) must look whether those behind can be served now. */
 #include "sync/waiting.h"
 
 enum { OPEN = 0, CLOSED = 1 };

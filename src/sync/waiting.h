@@ -2,12 +2,15 @@
 /* What the primitives share: waiting in a queue, waking several at once, copying values.
  *
  * Rules they all keep:
- * - The last access of a waker to the object is the release of its lock: whoever was woken may destroy
+ * - The last access of a waker to the object is the release of its lock: whoever was woken may
+ * destroy
  *   the object at once. For the same reason nobody decides anything about an object without its lock
  *   (the mutex is the exception, see mutex.c).
- * - A waker pops waiters until a claim succeeds. One whose claim fails was cancelled, timed out, or is
+ * - A waker pops waiters until a claim succeeds. One whose claim fails was cancelled, timed out, or
+ * is
  *   a select that was decided elsewhere; what it would have got goes to the next.
- * - A waiter that was not woken by its queue unlinks itself before it returns, so no queue ever holds
+ * - A waiter that was not woken by its queue unlinks itself before it returns, so no queue ever
+ * holds
  *   a waiter of a wait that is over. */
 #ifndef EDO_SYNC_WAITING_H
 #define EDO_SYNC_WAITING_H
@@ -16,8 +19,8 @@
 
 #include <string.h>
 
-/* Waits in q. The lock (over q) is held on entry and not on return. Returns 0 when woken by a waker of
- * q, which has unlinked w and left its result there; -ECANCELED when not, w unlinked as well. */
+/* Waits in q. The lock (over q) is held on entry and not on return. Returns 0 when woken by a waker
+ * of q, which has unlinked w and left its result there; -ECANCELED when not, w unlinked as well. */
 static inline int edo__waitq_wait(edo__waitq *q, uint32_t *lock, edo__waiter *w, edo__why why,
                                   const void *obj)
 {
@@ -36,8 +39,8 @@ static inline int edo__waitq_wait(edo__waitq *q, uint32_t *lock, edo__waiter *w,
     return -ECANCELED;
 }
 
-/* Claimed waiters whose tasks are parked: collected under the lock, made runnable without it. Those not
- * parked yet need nothing more and must not be touched once the lock is released. */
+/* Claimed waiters whose tasks are parked: collected under the lock, made runnable without it. Those
+ * not parked yet need nothing more and must not be touched once the lock is released. */
 typedef struct edo__wakes {
     edo__waiter *first;
     edo__waiter *last;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A cancel or a deadline at every point of a request: the code is right, the connection is closed at
- * once, nothing stays behind, and the client goes on working. */
+/* A cancel or a deadline at every point of a request: the code is right, the connection is closed
+ * at once, nothing stays behind, and the client goes on working. */
 #include "support.h"
 
 #define LONG (200 << 20) /* in pieces, a millisecond apart: takes 3 s */
@@ -142,7 +142,8 @@ TEST(cancelled_before)
     http_run(&(http_test){ .serve = serve_stages, .body = cancelled_before });
 }
 
-/* The slot of a cancelled request, or of one cancelled while it waited for a slot, is free again. */
+/* The slot of a cancelled request, or of one cancelled while it waited for a slot, is free
+ * again. */
 static int waiting_for_a_slot(http_test *t)
 {
     call first = { .t = t }, second = { .t = t };

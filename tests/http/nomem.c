@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory runs out once, at every allocation in turn that a request makes: in the client, in the runtime
- * below and the server beside it. Whatever comes of it, it comes: no crash, no hang, no leak of a
- * descriptor, and the next request works.
+/* Memory runs out once, at every allocation in turn that a request makes: in the client, in the
+ * runtime below and the server beside it. Whatever comes of it, it comes: no crash, no hang, no
+ * leak of a descriptor, and the next request works.
  *
  * Not inside libcurl: 7.88 divides by zero after a failure in its table of sockets. */
 #include "support.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP tests: a server in the same runtime, whose connections are served by a function of the test, and
- * the frame around both: client, group, and the check that no descriptor stays behind. */
+/* HTTP tests: a server in the same runtime, whose connections are served by a function of the test,
+ * and the frame around both: client, group, and the check that no descriptor stays behind. */
 #ifndef TESTS_HTTP_SUPPORT_H
 #define TESTS_HTTP_SUPPORT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancel storms: deadlines and tokens that hit anywhere around reads, writes, accepts and connects. A
- * cancelled call has taken and sent nothing; a call that did something says so. */
+/* Cancel storms: deadlines and tokens that hit anywhere around reads, writes, accepts and connects.
+ * A cancelled call has taken and sent nothing; a call that did something says so. */
 #include "net_test.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A thread of the program wakes the last task of a runtime, which then ends and is freed: the thread may still be
- * on its way out of the wake-up, and must not find the runtime gone. */
+/* A thread of the program wakes the last task of a runtime, which then ends and is freed: the
+ * thread may still be on its way out of the wake-up, and must not find the runtime gone. */
 #include "test.h"
 
 #include <edo/edo.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A blocking job holds a paused clock back; when it ends without waking any task (edo_drop(), or a job whose
- * task sleeps already when the thread reports its end), the clock must go on. */
+/* A blocking job holds a paused clock back; when it ends without waking any task (edo_drop(), or a
+ * job whose task sleeps already when the thread reports its end), the clock must go on. */
 #include "test.h"
 
 #include <edo/edo.h>

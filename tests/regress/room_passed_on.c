@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Several tasks wait for room in a group that is then cancelled. The one child that ends calls the first of them,
- * which finds the group cancelled: it must pass the call on, or the others wait for ever. */
+/* Several tasks wait for room in a group that is then cancelled. The one child that ends calls the
+ * first of them, which finds the group cancelled: it must pass the call on, or the others wait for
+ * ever. */
 #include "test.h"
 
 #include <edo/edo.h>

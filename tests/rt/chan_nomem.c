@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Channels when memory runs out: every allocation in turn fails. What a failed call leaves behind is
- * what was there before. */
+/* Channels when memory runs out: every allocation in turn fails. What a failed call leaves behind
+ * is what was there before. */
 #include "storm.h"
 
 #include <stdlib.h>

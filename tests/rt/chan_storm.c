@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Channels under load: many senders and receivers, tasks and foreign threads, with and without cancels.
+/* Channels under load: many senders and receivers, tasks and foreign threads, with and without
+ * cancels.
  *
- * Every value is (sender, sequence). A send that returned 0 must come out exactly once, one that did not
- * must never come out, and what one sender sent comes out in its order (as far as one receiver sees). */
+ * Every value is (sender, sequence). A send that returned 0 must come out exactly once, one that
+ * did not must never come out, and what one sender sent comes out in its order (as far as one
+ * receiver sees). */
 #include "storm.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtual clock: pause, advance, resume, and the jump to the next deadline when all tasks wait. */
+/* The virtual clock: pause, advance, resume, and the jump to the next deadline when all tasks
+ * wait. */
 #include "core_test.h"
 
 #include <time.h>
@@ -175,7 +176,8 @@ static int sleepy(void *arg)
     return 0;
 }
 
-/* Tasks that sleep on the real clock when it is paused, and on the paused one when it is resumed. */
+/* Tasks that sleep on the real clock when it is paused, and on the paused one when it is
+ * resumed. */
 static int pause_under_sleepers(void *arg)
 {
     (void)arg;

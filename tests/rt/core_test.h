@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the core share: running on a number of workers, flags that tasks wait for by yielding
- * (never by a clock), and a dump of the runtime when a test runs out of time. */
+/* What the tests of the core share: running on a number of workers, flags that tasks wait for by
+ * yielding (never by a clock), and a dump of the runtime when a test runs out of time. */
 #ifndef EDO_CORE_TEST_H
 #define EDO_CORE_TEST_H
 

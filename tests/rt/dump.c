@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* edo_dump() and edo_metrics_read(): what they say of tasks whose state is known, and that they can be asked
- * while tasks come and go. */
+/* edo_dump() and edo_metrics_read(): what they say of tasks whose state is known, and that they can
+ * be asked while tasks come and go. */
 #include "core_test.h"
 
 #include <time.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* edo_wait_fd() and select's descriptor cases: foreign descriptors that come, go and come again under
- * the same number. */
+/* edo_wait_fd() and select's descriptor cases: foreign descriptors that come, go and come again
+ * under the same number. */
 #define _GNU_SOURCE /* pipe2 */
 #include "test.h"
 
@@ -268,7 +268,8 @@ TEST(select_cases)
     CHECK_INT(select_body(NULL), ==, 0); /* a foreign thread */
 }
 
-/* A library may wait for the descriptor of a stream: what it was told by edges does not get lost. */
+/* A library may wait for the descriptor of a stream: what it was told by edges does not get
+ * lost. */
 static int stream_fd_body(void *arg)
 {
     (void)arg;
@@ -297,7 +298,8 @@ TEST(descriptor_of_a_stream)
     run_on(1, stream_fd_body, NULL);
 }
 
-/* A task that holds its worker keeps nobody from hearing of a descriptor that is registered there. */
+/* A task that holds its worker keeps nobody from hearing of a descriptor that is registered
+ * there. */
 #define HELD 16
 
 typedef struct held {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of the program beside tasks: they wait, lock, send, sleep and cancel with the same calls. */
+/* Threads of the program beside tasks: they wait, lock, send, sleep and cancel with the same
+ * calls. */
 #include "core_test.h"
 
 #define ROUNDS 400
@@ -122,7 +123,8 @@ TEST(without_a_runtime)
     CHECK_INT(edo_dump(NULL, stderr), ==, -EPERM);
 }
 
-/* Hundreds of short-lived threads, each with a stand-in: freed at their end (leak checkers look). */
+/* Hundreds of short-lived threads, each with a stand-in: freed at their end (leak checkers
+ * look). */
 static void *short_life(void *arg)
 {
     edo_scope s;

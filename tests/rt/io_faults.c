@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The nth system call of I/O fails, for every n: an error comes back, nothing hangs, and no descriptor
- * is left behind. The functions below stand before the C library's. */
+/* The nth system call of I/O fails, for every n: an error comes back, nothing hangs, and no
+ * descriptor is left behind. The functions below stand before the C library's. */
 #define _GNU_SOURCE
 #include "test.h"
 

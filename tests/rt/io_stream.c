@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams over pipes, socket pairs and terminals: edo_stream_from_fd() and what reads and writes do. */
+/* Streams over pipes, socket pairs and terminals: edo_stream_from_fd() and what reads and writes
+ * do. */
 #define _GNU_SOURCE /* pipe2 */
 #include "test.h"
 
@@ -116,7 +117,8 @@ TEST_TIMEOUT(pipes_and_socketpairs, 60)
     run_on(2, flows);
 }
 
-/* A pipe in packet mode and a terminal end reads early although there is more: nothing may be missed. */
+/* A pipe in packet mode and a terminal end reads early although there is more: nothing may be
+ * missed. */
 static int packets_body(void *arg)
 {
     (void)arg;

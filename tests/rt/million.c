@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: serial */
 /* ctest: timeout=300 */
-/* A million tasks at once: asleep, and spawned but not started. What each takes of memory is measured as the growth of
- * the resident set. */
+/* A million tasks at once: asleep, and spawned but not started. What each takes of memory is
+ * measured as the growth of the resident set. */
 #include "core_test.h"
 
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A task whose stack overflows: its name, spawn site and limit are reported, and the process ends by SIGSEGV as it
- * would have anyway. */
+/* A task whose stack overflows: its name, spawn site and limit are reported, and the process ends
+ * by SIGSEGV as it would have anyway. */
 #include "core_test.h"
 
 #include <signal.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting and stopping: what edo_run() returns, runtimes of one's own, shutdown, the environment. */
+/* Starting and stopping: what edo_run() returns, runtimes of one's own, shutdown, the
+ * environment. */
 #include "core_test.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every allocation fails once. The allocator of this program counts down to the one that fails, and counts what is
- * alive, so that whatever was refused must leave nothing behind. */
+/* Every allocation fails once. The allocator of this program counts down to the one that fails, and
+ * counts what is alive, so that whatever was refused must leave nothing behind. */
 #include "core_test.h"
 
 #include <malloc.h>
@@ -96,7 +96,8 @@ static int start(void *arg)
     return 7;
 }
 
-/* Whether the nth allocation of an attempt was there to fail. *left: blocks that are alive since. */
+/* Whether the nth allocation of an attempt was there to fail. *left: blocks that are alive
+ * since. */
 static bool fail_nth(int (*attempt)(void), long n, long *left)
 {
     long before = LOAD(&alive), failed_before = LOAD(&failed);
@@ -113,7 +114,8 @@ static void fail_each(int (*attempt)(void))
     attempt(); /* what is made once and kept */
     long n = 0, left;
     for (; n < 10000 && fail_nth(attempt, n, &left); n++) {
-        /* The C library keeps stacks of ended threads, each with a block or two; a leak comes again. */
+        /* The C library keeps stacks of ended threads, each with a block or two; a leak comes
+         * again. */
         for (int again = 0; left > 0 && again < 5; again++)
             (void)fail_nth(attempt, n, &left);
         if (left > 0)
@@ -203,7 +205,8 @@ static int on_task(void *arg)
         CHECK(r.code >= 0 || r.code == -ENOMEM || r.code == -EAGAIN);
     }
     CHECK_INT(rc, ==, 0);
-    /* Without memory for its result a child is not reported; what it returned still counts in the close. */
+    /* Without memory for its result a child is not reported; what it returned still counts in the
+     * close. */
     CHECK_INT(got, <=, spawned);
     CHECK_INT(got, >=, spawned - (int)(LOAD(&failed) - failed_before));
     rc = edo_group_close(&g);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Select against select: swarms in which everybody both offers and accepts on several channels at once,
- * with cancels and foreign threads. Every value that was sent comes out once, in every mix. */
+/* Select against select: swarms in which everybody both offers and accepts on several channels at
+ * once, with cancels and foreign threads. Every value that was sent comes out once, in every
+ * mix. */
 #include "storm.h"
 
 #include <stdlib.h>

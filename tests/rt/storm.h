@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of tests/rt/ for synchronisation share: running on a number of workers, and storms, in
- * which every operation runs in a scope that may be cancelled at any moment, by a deadline or by another
- * task. */
+/* What the tests of tests/rt/ for synchronisation share: running on a number of workers, and
+ * storms, in which every operation runs in a scope that may be cancelled at any moment, by a
+ * deadline or by another task. */
 #ifndef EDO_TEST_STORM_H
 #define EDO_TEST_STORM_H
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=900 */
-/* Ten thousand random trees of tasks, groups, scopes, deadlines, shields and tokens, cancelled from inside, from
- * other tasks and from foreign threads at random moments.
+/* Ten thousand random trees of tasks, groups, scopes, deadlines, shields and tokens, cancelled from
+ * inside, from other tasks and from foreign threads at random moments.
  *
- * Each tree is grown from a seed. What must hold, whatever happens: every task that was spawned ends before its
- * group is closed and has written its code into its parent's frame; closing a group returns 0 if all children
- * succeeded, else one of their codes; nothing but success, -ECANCELED, -ETIMEDOUT and the failures injected here is
- * ever returned, -ETIMEDOUT only by a scope whose own deadline has passed; once a scope has given -ECANCELED it goes on
- * doing so; a shield lets nothing through; a sleep that succeeded was long enough. */
+ * Each tree is grown from a seed. What must hold, whatever happens: every task that was spawned
+ * ends before its group is closed and has written its code into its parent's frame; closing a group
+ * returns 0 if all children succeeded, else one of their codes; nothing but success, -ECANCELED,
+ * -ETIMEDOUT and the failures injected here is ever returned, -ETIMEDOUT only by a scope whose own
+ * deadline has passed; once a scope has given -ECANCELED it goes on doing so; a shield lets nothing
+ * through; a sleep that succeeded was long enough. */
 #include "core_test.h"
 
 #define TREES 10000

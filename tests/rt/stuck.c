@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: serial */
-/* Tasks that compute for a second and never let go of their worker: on every worker but one, then on all. A ticker
- * task measures what it costs the others, and the monitor's report on standard error must name the culprit,
- * where it was spawned, and a function of its stack. */
+/* Tasks that compute for a second and never let go of their worker: on every worker but one, then
+ * on all. A ticker task measures what it costs the others, and the monitor's report on standard
+ * error must name the culprit, where it was spawned, and a function of its stack. */
 #include "core_test.h"
 
 #include <time.h>
@@ -101,8 +101,8 @@ static int64_t check_report(unsigned spinners, bool reported)
 TEST_TIMEOUT(all_workers_but_one_are_held, 60)
 {
     unsetenv("EDO_STUCK_AFTER_MS");
-    /* The spinning threads share the machine's cores with the ticker's, and others may take those cores from all
-     * of them: so the bound is wide, and one of three tries has to keep it. */
+    /* The spinning threads share the machine's cores with the ticker's, and others may take those
+     * cores from all of them: so the bound is wide, and one of three tries has to keep it. */
     int64_t worst = check_report(WORKERS - 1, true);
     for (int i = 0; i < 2 && worst >= EDO_MS(700); i++)
         worst = check_report(WORKERS - 1, true);
@@ -122,7 +122,8 @@ TEST_TIMEOUT(no_monitor_no_report, 60)
     (void)check_report(1, false);
 }
 
-/* What a held worker had in its queues is run by others: also what it made runnable itself before. */
+/* What a held worker had in its queues is run by others: also what it made runnable itself
+ * before. */
 typedef struct queues {
     unsigned ran, over;
 } queues;

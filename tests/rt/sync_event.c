@@ -127,8 +127,8 @@ TEST(notify_one_and_all)
     run_on(1, notify, NULL);
 }
 
-/* One baton goes round: whoever is woken passes it on. A wake-up that is lost ends the game, one that is
- * doubled puts two inside. */
+/* One baton goes round: whoever is woken passes it on. A wake-up that is lost ends the game, one
+ * that is doubled puts two inside. */
 typedef struct game {
     edo_notify notify;
     edo_event event; /* auto */

@@ -85,7 +85,8 @@ TEST(many_sleepers_at_once)
     run_on(w, many_sleepers, NULL);
 }
 
-/* Sleeps of microseconds, one after another, take about that: the wheel's millisecond is not their unit. */
+/* Sleeps of microseconds, one after another, take about that: the wheel's millisecond is not their
+ * unit. */
 static int short_sleeps(void *arg)
 {
     (void)arg;

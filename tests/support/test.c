@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner behind test.h: fork, wait with a limit, report. The parent never runs test code and stays
- * single-threaded, so forking is always safe. It must never let a test end without a verdict: whatever
- * the child does, one of ok, not ok, skip is printed for it, and nothing of its group stays alive.
+ * The runner behind test.h: fork, wait with a limit, report. The parent never runs test code and
+ * stays single-threaded, so forking is always safe. It must never let a test end without a verdict:
+ * whatever the child does, one of ok, not ok, skip is printed for it, and nothing of its group
+ * stays alive.
  */
 #define _GNU_SOURCE
 #include "test.h"
@@ -35,7 +36,8 @@
 #define TEST_ASAN 1
 #endif
 
-/* How many times slower than usual code runs in this build. EDO_TEST_EMULATED: set by a cross build. */
+/* How many times slower than usual code runs in this build. EDO_TEST_EMULATED: set by a cross
+ * build. */
 #if defined(TEST_TSAN)
 enum { BUILD_SLOWNESS = 6 };
 #elif defined(TEST_ASAN)
@@ -80,7 +82,8 @@ void test_register(test_case *test)
 
 /* ---- inside a test ---- */
 
-/* The first thread to end the test writes the reason; later ones wait to be ended with the process. */
+/* The first thread to end the test writes the reason; later ones wait to be ended with the
+ * process. */
 static void claim(int status)
 {
     int none = 0;
@@ -240,7 +243,8 @@ static void run_child(const test_case *test, pid_t parent, const sigset_t *mask)
     exit(0); /* not _exit: leak checkers report at exit */
 }
 
-/* True when the child ended by then; it stays a zombie, so that its group's number stays its own. */
+/* True when the child ended by then; it stays a zombie, so that its group's number stays its
+ * own. */
 static bool wait_until(pid_t child, int64_t deadline_ms)
 {
     sigset_t set;

@@ -2,10 +2,10 @@
 /*
  * A test runner small enough to be read before it is trusted.
  *
- * Every TEST runs in a process (and process group) of its own, with a time limit, so that a crash, a
- * hang or a leaked thread in one of them says nothing about the next. A TEST ends as pass, fail or
- * skip, the last two with a reason. The CHECK macros may be used on any thread and on any stack: they
- * write their message into memory shared with the parent and leave by _exit().
+ * Every TEST runs in a process (and process group) of its own, with a time limit, so that a crash,
+ * a hang or a leaked thread in one of them says nothing about the next. A TEST ends as pass, fail
+ * or skip, the last two with a reason. The CHECK macros may be used on any thread and on any stack:
+ * they write their message into memory shared with the parent and leave by _exit().
  *
  *     TEST(adds) { CHECK_INT(1 + 1, ==, 2); }
  *     TEST_TIMEOUT(slow, 120) { if (!can_run()) SKIP("needs X"); ... }
@@ -42,21 +42,24 @@ __attribute__((noreturn)) void test_skip(const char *file, int line, const char 
 /* The seed of this run: printed by main, the same in every TEST. */
 uint64_t test_seed(void);
 
-/* splitmix64: good enough to choose test inputs, identical everywhere. Start it from test_seed(). */
+/* splitmix64: good enough to choose test inputs, identical everywhere. Start it from
+ * test_seed(). */
 uint64_t test_rand(uint64_t *state);
 
 /* n, or a part of it (at least 1) where code runs many times slower: sanitizers, valgrind, qemu. */
 unsigned test_scale(unsigned n);
 
 /*
- * When this TEST runs out of time, `fn` is called on a thread of its own, one second before everything
- * is killed: the place for edo_dump(). Call it first in the TEST, before other threads start.
+ * When this TEST runs out of time, `fn` is called on a thread of its own, one second before
+ * everything is killed: the place for edo_dump(). Call it first in the TEST, before other threads
+ * start.
  */
 void test_on_timeout(void (*fn)(void));
 
 /*
- * Runs fn(arg) in a forked child; what it wrote to standard error lands in `text` (always terminated,
- * cut when longer). Returns the status as waitpid gives it. For code that is meant to crash.
+ * Runs fn(arg) in a forked child; what it wrote to standard error lands in `text` (always
+ * terminated, cut when longer). Returns the status as waitpid gives it. For code that is meant to
+ * crash.
  */
 int test_capture(void (*fn)(void *arg), void *arg, char *text, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The blocking pool under many submitters, with cancels, threads that leave at once and threads that
- * cannot be started. What must hold: a job that was accepted runs once or was cancelled, a job that
- * was refused never runs, no class exceeds its limit, and everything comes to an end. */
+/* The blocking pool under many submitters, with cancels, threads that leave at once and threads
+ * that cannot be started. What must hold: a job that was accepted runs once or was cancelled, a job
+ * that was refused never runs, no class exceeds its limit, and everything comes to an end. */
 #include "test.h"
 
 #include "base/atomic.h"
@@ -146,7 +146,8 @@ TEST_TIMEOUT(threads_leave_soon, 120)
     stress(&(setup){ .max = 16, .cores = 1, .keepalive = 20000, .jobs = test_scale(10000) });
 }
 
-/* With threads that leave at once and cannot always be started, the first is started all the time. */
+/* With threads that leave at once and cannot always be started, the first is started all the
+ * time. */
 TEST_TIMEOUT(threads_fail_to_start, 120)
 {
     stress(&(setup){

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The timer wheel against a naive model: an array of deadlines, looked through every time.
  *
- * What must hold after each expire at `now`: nothing fired before its deadline; nothing is left whose
- * deadline, rounded up to its tick, has come; the wheel and the model agree about what is armed. */
+ * What must hold after each expire at `now`: nothing fired before its deadline; nothing is left
+ * whose deadline, rounded up to its tick, has come; the wheel and the model agree about what is
+ * armed. */
 #include "test.h"
 
 #include "core/timer.h"

@@ -21,7 +21,8 @@ typedef struct hu_api_index {
     size_t count;
 } hu_api_index;
 
-/* Reads the answer of /openapi/v3. Returns 0, or -EINVAL with a description in *why (to be freed). */
+/* Reads the answer of /openapi/v3. Returns 0, or -EINVAL with a description in *why (to be
+ * freed). */
 int hu_api_index_parse(const char *json, size_t len, hu_api_index *out, char **why);
 void hu_api_index_free(hu_api_index *index);
 

@@ -38,7 +38,8 @@ typedef struct hu_config {
     hu_paths warnings; /* texts, without "warning: "                   */
 } hu_config;
 
-/* Reads the file. Its absence is an empty configuration. Returns 0, or -EINVAL with what is wrong in
+/* Reads the file. Its absence is an empty configuration. Returns 0, or -EINVAL with what is wrong
+ * in
  * *why (to be freed), or another -errno. Release in every case with hu_config_free(). */
 int hu_config_load(hu_config *config, const char *path, char **why);
 int hu_config_parse(hu_config *config, const char *text, size_t len, char **why);

@@ -2,8 +2,8 @@
 /*
  * CustomResourceDefinitions: from YAML to OpenAPI documents as an API server would serve them.
  *
- * Inline objects are lifted into schemas of their own, so that they become builders. Names of lifted
- * schemas are unique whatever the properties are called (FIX-36).
+ * Inline objects are lifted into schemas of their own, so that they become builders. Names of
+ * lifted schemas are unique whatever the properties are called (FIX-36).
  */
 #ifndef HUSAKO_CRD_H
 #define HUSAKO_CRD_H
@@ -23,7 +23,8 @@ typedef struct hu_crd_docs {
 } hu_crd_docs;
 
 /* Converts a stream of YAML documents; those that are no CRD are passed over. Returns 0, or -EINVAL
- * with a description in *why (to be freed): not YAML, a CRD without group or kind, no CRD at all. */
+ * with a description in *why (to be freed): not YAML, a CRD without group or kind, no CRD at
+ * all. */
 int hu_crd_convert(const char *yaml, size_t len, hu_crd_docs *out, char **why);
 
 /* The text of a YAML file, or of all .yaml and .yml files directly in a directory in byte order of

@@ -23,7 +23,8 @@ typedef struct writer {
     size_t cap;
 } writer;
 
-/* Deeper levels are not indented any further: output must not grow with the square of the nesting. */
+/* Deeper levels are not indented any further: output must not grow with the square of the
+ * nesting. */
 enum { BASE_INDENT = 2, INDENT_MAX = 64 };
 
 static void newline(writer *w)

@@ -2,9 +2,9 @@
 /*
  * Files: reading with a limit, writing whole or not at all, staging of a directory.
  *
- * Everything here blocks and belongs on the blocking pool. All functions return 0 or -errno. Nothing
- * is ever written into a file that has its final name: content goes to a temporary file beside it,
- * which is renamed once it is complete and removed when anything fails.
+ * Everything here blocks and belongs on the blocking pool. All functions return 0 or -errno.
+ * Nothing is ever written into a file that has its final name: content goes to a temporary file
+ * beside it, which is renamed once it is complete and removed when anything fails.
  */
 #ifndef HUSAKO_FILES_H
 #define HUSAKO_FILES_H
@@ -33,13 +33,14 @@ int hu_mkdirs(const char *path);
 /* Makes the parents of a path. */
 int hu_mkdirs_for(const char *path);
 
-/* Writes a file atomically, its parents made. A file that already has this content is left alone. */
+/* Writes a file atomically, its parents made. A file that already has this content is left
+ * alone. */
 int hu_file_write(const char *path, const void *data, size_t len);
 
 /*
  * Several files that change together: hu_change_add() writes each beside its target (so that a full
- * disk shows before anything is replaced), hu_change_commit() renames them, hu_change_abort() removes
- * what was written. With `durable` the content is on the disk before it gets its name.
+ * disk shows before anything is replaced), hu_change_commit() renames them, hu_change_abort()
+ * removes what was written. With `durable` the content is on the disk before it gets its name.
  */
 typedef struct hu_change {
     hu_paths temporary;
@@ -63,9 +64,9 @@ void hu_content_hash(const char *path, char out[HU_HASH_TEXT]);
 
 /*
  * Replacement of a whole directory: hu_stage_open() makes an empty directory beside it, files are
- * added from any number of threads, hu_stage_commit() exchanges the two in one step (so that files no
- * longer generated are gone with the old one) and removes the old. hu_stage_abort() removes the new.
- * Files that did not change keep their inode and time.
+ * added from any number of threads, hu_stage_commit() exchanges the two in one step (so that files
+ * no longer generated are gone with the old one) and removes the old. hu_stage_abort() removes the
+ * new. Files that did not change keep their inode and time.
  */
 typedef struct hu_stage {
     char *dir;     /* final name             */

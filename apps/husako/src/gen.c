@@ -335,8 +335,8 @@ static int steps(hu_gen *gen)
     return rc;
 }
 
-/* The work stands under a token that Ctrl-C cancels; beside it live the task that waits for Ctrl-C and
- * the one that draws. */
+/* The work stands under a token that Ctrl-C cancels; beside it live the task that waits for Ctrl-C
+ * and the one that draws. */
 static int main_task(void *arg)
 {
     hu_gen *gen = arg;

@@ -71,18 +71,19 @@ typedef struct hu_gen {
 /* Runs the command. Returns the exit code. */
 int hu_gen_run(const hu_options *options);
 
-/* Each fills source->inputs with parsed documents, or reports errors. They return 0, or -ECANCELED when
- * they were interrupted; errors of documents are in the report. */
+/* Each fills source->inputs with parsed documents, or reports errors. They return 0, or -ECANCELED
+ * when they were interrupted; errors of documents are in the report. */
 int hu_source_api(hu_gen *gen, hu_source *source);
 int hu_source_spec_dir(hu_gen *gen, hu_source *source);
 int hu_source_file(hu_gen *gen, hu_source *source);
 int hu_source_release(hu_gen *gen, hu_source *source);
 
-/* Whether the last generation was from a source of this name and its files are still there. Asks the
- * file system: for pool threads. */
+/* Whether the last generation was from a source of this name and its files are still there. Asks
+ * the file system: for pool threads. */
 bool hu_gen_is_last(const hu_gen *gen);
 
-/* Generates, stages and commits everything. Returns 0 or a negative code; errors are in the report. */
+/* Generates, stages and commits everything. Returns 0 or a negative code; errors are in the
+ * report. */
 int hu_publish(hu_gen *gen);
 
 /* ---- shared by the sources (input.c, fetch.c) ---- */
@@ -112,8 +113,8 @@ typedef struct hu_fetch {
     int status;         /* of the answer, set by the call    */
 } hu_fetch;
 
-/* GET. Returns 0 with the body; or a negative code with "what went wrong; what to try" in *why (to be
- * freed), except for -ECANCELED. */
+/* GET. Returns 0 with the body; or a negative code with "what went wrong; what to try" in *why (to
+ * be freed), except for -ECANCELED. */
 int hu_fetch_body(hu_gen *gen, hu_fetch *fetch, hu_buf *body, char **why);
 
 /* In words, with what to try, for file errors. */

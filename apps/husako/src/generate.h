@@ -2,8 +2,9 @@
 /*
  * From a model to files: what is to stand in .husako/types/k8s.
  *
- * The work is cut into parts (one per module) that touch nothing in common and may run on any thread
- * in any order; hu_generation_finish() then puts _schema.json together. Same model, same bytes.
+ * The work is cut into parts (one per module) that touch nothing in common and may run on any
+ * thread in any order; hu_generation_finish() then puts _schema.json together. Same model, same
+ * bytes.
  */
 #ifndef HUSAKO_GENERATE_H
 #define HUSAKO_GENERATE_H
@@ -31,7 +32,8 @@ void hu_generation_free(void *generation);
 void hu_generation_part(hu_generation *generation, size_t index);
 void hu_generation_finish(hu_generation *generation);
 
-/* All files of a finished generation: their number, and pointers to them in an array to be freed. */
+/* All files of a finished generation: their number, and pointers to them in an array to be
+ * freed. */
 size_t hu_generation_files(hu_generation *generation, hu_file ***files);
 
 #endif

@@ -45,7 +45,8 @@ bool hu_is_identifier(hu_str name)
 
 char *hu_identifier(hu_arena *arena, hu_str name)
 {
-    /* A leading underscore is kept for the classes behind the factories, a digit cannot be first. */
+    /* A leading underscore is kept for the classes behind the factories, a digit cannot be
+     * first. */
     bool prefix = !name.len || !is_letter(name.data[0]) || name.data[0] == '_';
     char *id = hu_arena_format(arena, "%s%.*s", prefix ? "X" : "", (int)name.len, name.data);
     for (size_t i = 0; id[i]; i++)

@@ -166,8 +166,8 @@ static bool is_machinery(hu_str full)
     return hu_str_starts(full, "io.k8s.apimachinery.");
 }
 
-/* Paths of modules by the prefix of their resources' full names: the home of the helper schemas that
- * stand beside a resource without a group-version-kind of their own (FIX-3). */
+/* Paths of modules by the prefix of their resources' full names: the home of the helper schemas
+ * that stand beside a resource without a group-version-kind of their own (FIX-3). */
 static hu_map sibling_paths(hu_model *model)
 {
     hu_map paths = { 0 };
@@ -216,8 +216,8 @@ static hu_form form_of(const hu_schema *schema)
     return schema->has_ref_prop ? HU_FORM_SCHEMA : HU_FORM_PLAIN;
 }
 
-/* An identifier nobody has in the module: the short name, else the short name behind more and more of
- * the segments before it (pkg.version.Info -> VersionInfo), else numbered. */
+/* An identifier nobody has in the module: the short name, else the short name behind more and more
+ * of the segments before it (pkg.version.Info -> VersionInfo), else numbered. */
 static const char *unique_name(hu_model *model, hu_module *module, hu_str full)
 {
     hu_arena *arena = &model->arena;

@@ -32,9 +32,9 @@ typedef struct hu_model {
     hu_map by_path;
 } hu_model;
 
-/* Sorts `docs` by (source, key) and builds the model. A schema found in several documents of a source
- * counts once, preferably where it has a group-version-kind; a later source replaces schemas of an
- * earlier one. Release with hu_model_free(). */
+/* Sorts `docs` by (source, key) and builds the model. A schema found in several documents of a
+ * source counts once, preferably where it has a group-version-kind; a later source replaces schemas
+ * of an earlier one. Release with hu_model_free(). */
 hu_model *hu_model_build(hu_doc **docs, size_t count);
 void hu_model_free(hu_model *model);
 

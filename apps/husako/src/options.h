@@ -20,8 +20,8 @@ typedef struct hu_options {
 
 enum { HU_JOBS_DEFAULT = 64, HU_JOBS_MAX = 1024 };
 
-/* Reads the arguments behind the command's name. Strings point into argv. Returns 0, or -EINVAL with
- * what is wrong in *why (to be freed). */
+/* Reads the arguments behind the command's name. Strings point into argv. Returns 0, or -EINVAL
+ * with what is wrong in *why (to be freed). */
 int hu_options_parse(hu_options *options, int argc, char **argv, char **why);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The live area on a terminal: one line per running step, replaced by a mark and a message when it
- * ends. Steps are changed from any task or thread; one task owns the terminal and draws. When stderr
- * is no terminal nothing is written at all.
+ * ends. Steps are changed from any task or thread; one task owns the terminal and draws. When
+ * stderr is no terminal nothing is written at all.
  */
 #ifndef HUSAKO_PROGRESS_H
 #define HUSAKO_PROGRESS_H

@@ -3,8 +3,8 @@
  * From documents to files in place; see gen.h.
  *
  * Modules are generated in parallel on the CPU class and written into a staging directory by the
- * blocking pool. Then everything else that changes is written beside its target. Only when all of this
- * has succeeded are names exchanged, all of them on one thread that is not interrupted.
+ * blocking pool. Then everything else that changes is written beside its target. Only when all of
+ * this has succeeded are names exchanged, all of them on one thread that is not interrupted.
  */
 #include "generate.h"
 #include "gen.h"
@@ -206,7 +206,8 @@ static void fill_record(publish *p)
 
 static void put_record(publish *p)
 {
-    /* Documents that are the same under new hashes are recorded, too: they are not looked at again. */
+    /* Documents that are the same under new hashes are recorded, too: they are not looked at
+     * again. */
     bool loaded = p->gen->current && p->gen->source_count && p->gen->sources[0].count;
     if (!p->generate && !loaded)
         return;
@@ -232,8 +233,8 @@ static void put_lock(publish *p)
         if (!resource || gen->options->skip_k8s || gen->lock_holds)
             hu_lock_copy(&lock, entry);
     }
-    /* Types from an explicit source are not those of the configuration: the next run without one has
-     * to generate them, so nothing is recorded here (FIX-12). */
+    /* Types from an explicit source are not those of the configuration: the next run without one
+     * has to generate them, so nothing is recorded here (FIX-12). */
     bool fresh = !gen->options->skip_k8s && !gen->lock_holds && !gen->explicit_source;
     for (size_t i = 0; i < gen->config.resources.count && fresh; i++)
         hu_lock_add(&lock, "resources", &gen->config.resources.list[i], gen->hashes[i], now);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * .husako/cache/generated.json: from what the files in .husako/types/k8s were generated, and which
- * files those are. A run whose inputs are the same, with all outputs still there, has nothing to do.
+ * files those are. A run whose inputs are the same, with all outputs still there, has nothing to
+ * do.
  */
 #ifndef HUSAKO_RECORD_H
 #define HUSAKO_RECORD_H

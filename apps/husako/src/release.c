@@ -13,7 +13,8 @@ static size_t digits(const char *s)
     return strspn(s, "0123456789");
 }
 
-/* Tags become directory names and parts of URLs: nothing but numbers and a pre-release come through. */
+/* Tags become directory names and parts of URLs: nothing but numbers and a pre-release come
+ * through. */
 char *hu_release_tag(const char *version)
 {
     if (*version == 'v')

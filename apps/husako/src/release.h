@@ -27,14 +27,15 @@ typedef struct hu_release_files {
 int hu_release_parse_listing(const char *json, size_t len, hu_release_files *out, char **why);
 void hu_release_files_free(hu_release_files *files);
 
-/* The newest release among the repository's tags as "1.35", by number and without pre-releases; NULL
- * when there is none. To be freed. */
+/* The newest release among the repository's tags as "1.35", by number and without pre-releases;
+ * NULL when there is none. To be freed. */
 char *hu_release_newest(const char *json, size_t len);
 
 /* The text of _manifest.json. */
 void hu_release_manifest(const hu_release_files *files, hu_buf *out);
 
-/* Documents of a cached release as (key, path) pairs, by the manifest or, without one, by their names.
+/* Documents of a cached release as (key, path) pairs, by the manifest or, without one, by their
+ * names.
  * Returns 0 or -errno; -ENOENT: not cached. */
 typedef struct hu_release_cached {
     char *key;

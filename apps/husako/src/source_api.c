@@ -2,9 +2,9 @@
 /*
  * --api-server: the index, then every document at once.
  *
- * Documents whose hash in the index is that of the cached copy are taken from the cache. What cannot be
- * fetched is taken from the cache with a warning; without a cached copy it is an error. When the whole
- * index is that of the last generation nothing is read at all.
+ * Documents whose hash in the index is that of the cached copy are taken from the cache. What
+ * cannot be fetched is taken from the cache with a warning; without a cached copy it is an error.
+ * When the whole index is that of the last generation nothing is read at all.
  */
 #include "apicache.h"
 #include "gen.h"

@@ -2,9 +2,9 @@
 /*
  * Resources with source "release": the OpenAPI documents of a Kubernetes release.
  *
- * They are downloaded into a directory beside the cache's and take its name when all are there, so that
- * an interrupted download never counts as a release (FIX-10). Releases do not change: what is in the
- * cache is taken from there.
+ * They are downloaded into a directory beside the cache's and take its name when all are there, so
+ * that an interrupted download never counts as a release (FIX-10). Releases do not change: what is
+ * in the cache is taken from there.
  */
 #include "gen.h"
 #include "release.h"

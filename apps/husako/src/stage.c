@@ -57,8 +57,8 @@ int hu_change_add(hu_change *change, const char *path, const void *data, size_t 
     /* Through a symbolic link the file behind it is replaced, not the link. */
     char *real = realpath(path, NULL);
     char *target = real ? real : hu_strdup(path);
-    /* One fixed name, so that what a killed run left there is used up or removed by the next. The lock
-     * of the project keeps two runs apart. */
+    /* One fixed name, so that what a killed run left there is used up or removed by the next. The
+     * lock of the project keeps two runs apart. */
     char *temporary = hu_format("%s.husako-new", target);
     bool same = has_content(target, data, len);
     int rc = same ? 0 : hu_mkdirs_for(target);

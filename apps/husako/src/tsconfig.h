@@ -2,8 +2,8 @@
 /*
  * tsconfig.json: where the TypeScript compiler finds the generated modules.
  *
- * An existing file is edited in place: comments, order, indentation and all other keys stay (FIX-31).
- * The result is valid for TypeScript 5 and 7: no baseUrl, relative paths (FIX-4).
+ * An existing file is edited in place: comments, order, indentation and all other keys stay
+ * (FIX-31). The result is valid for TypeScript 5 and 7: no baseUrl, relative paths (FIX-4).
  */
 #ifndef HUSAKO_TSCONFIG_H
 #define HUSAKO_TSCONFIG_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See yamljson.h. libyaml composes each document into a table of nodes; aliases refer to nodes, so a
- * document is a graph that is unfolded here with a stack. The number of values made is bounded, which
- * ends both cycles and the nesting tricks that make a small file huge.
+ * See yamljson.h. libyaml composes each document into a table of nodes; aliases refer to nodes, so
+ * a document is a graph that is unfolded here with a stack. The number of values made is bounded,
+ * which ends both cycles and the nesting tricks that make a small file huge.
  */
 #include "yamljson.h"
 

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* The epoll backend's parts among themselves.
  *
- * Every descriptor number has a slot. Its lock orders what everybody does with the descriptor: waiting,
- * ending a wait, changing the registration, and the events that arrive. Slots are the process's, like
- * descriptor numbers, and never freed: an event or a stream may point to one at any time. A slot's home
- * is the epoll instance the descriptor is registered with.
+ * Every descriptor number has a slot. Its lock orders what everybody does with the descriptor:
+ * waiting, ending a wait, changing the registration, and the events that arrive. Slots are the
+ * process's, like descriptor numbers, and never freed: an event or a stream may point to one at any
+ * time. A slot's home is the epoll instance the descriptor is registered with.
  *
  * There are two kinds of registrations:
  *
- * - owned: a stream's or listener's, which the library opens and closes. Registered at the first wait,
+ * - owned: a stream's or listener's, which the library opens and closes. Registered at the first
+ * wait,
  *   edge-triggered, for its life. seq counts the edges of a direction; an operation that found nothing
  *   notes in `seen` the seq from before it tried. So seq == seen means "has nothing, wait for an edge",
  *   and an edge between the try and the wait cannot be lost.
  *
- * - foreign: edo_wait_fd() and select. The owner may close the number and get it again for something
+ * - foreign: edo_wait_fd() and select. The owner may close the number and get it again for
+ * something
  *   else between two waits without telling us. So each wait arms one shot with a generation of its own,
  *   a wait that ends otherwise takes the registration back, and what an event says is asked again with
  *   poll(2) before anybody is told.
  *
- * The lock is held across epoll_ctl() and poll(..., 0), which do not sleep: the kernel's registration
- * and ours must change together, and only users of the same descriptor can meet at the lock. */
+ * The lock is held across epoll_ctl() and poll(..., 0), which do not sleep: the kernel's
+ * registration and ours must change together, and only users of the same descriptor can meet at the
+ * lock. */
 #ifndef EDO_IO_EPOLL_H
 #define EDO_IO_EPOLL_H
 
@@ -105,18 +108,18 @@ int edo__epoll_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len)
 /* instance.c */
 int edo__epoll_init(edo__epoll *io);
 void edo__epoll_deinit(edo__epoll *io);
-/* Acts on what has happened at `from`. batch: room for EDO__EPOLL_BATCH events; the owner of `from`, and
- * nobody else, passes from->batch. Returns how much. */
+/* Acts on what has happened at `from`. batch: room for EDO__EPOLL_BATCH events; the owner of
+ * `from`, and nobody else, passes from->batch. Returns how much. */
 int edo__epoll_harvest(edo__epoll *from, struct epoll_event *batch, int64_t timeout);
 void edo__epoll_wake(edo__epoll *io);
 
 /* helper.c */
-/* The instance a task or foreign thread registers with. Negative: a foreign thread's helper could not
- * be started. */
+/* The instance a task or foreign thread registers with. Negative: a foreign thread's helper could
+ * not be started. */
 int edo__epoll_of(const edo__task *self, edo__epoll **out);
 
-/* sys.c: system calls that return -errno. Never inlined: an address of errno that was computed before a
- * suspension may be another thread's after it. */
+/* sys.c: system calls that return -errno. Never inlined: an address of errno that was computed
+ * before a suspension may be another thread's after it. */
 int edo__sys_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data);
 int edo__sys_wait(int epfd, struct epoll_event *batch, int64_t timeout);
 int edo__sys_ready(int fd, unsigned events); /* edo.h's events that are ready now; 0: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Who watches descriptors for threads that are no workers: one more epoll instance with a thread of its
- * own, started by the first foreign thread that has to wait for a descriptor and kept from then on. So
- * there is one way of waiting, with the same cancels and deadlines for everybody. */
+/* Who watches descriptors for threads that are no workers: one more epoll instance with a thread of
+ * its own, started by the first foreign thread that has to wait for a descriptor and kept from then
+ * on. So there is one way of waiting, with the same cancels and deadlines for everybody. */
 #include "io/epoll/epoll.h"
 
 #include "core/sched.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* An epoll instance with its eventfd: collecting events, and being woken.
  *
- * The eventfd is registered edge-triggered and never read: every write is an edge. A wake-up is written
- * only when the one before has been seen. */
+ * The eventfd is registered edge-triggered and never read: every write is an edge. A wake-up is
+ * written only when the one before has been seen. */
 #include "io/epoll/epoll.h"
 
 #include <errno.h>

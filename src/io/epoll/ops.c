@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on owned descriptors: try, and wait for an edge when there was nothing; or wait first when
- * the last operation has left nothing. Which of the two is decided by seq and seen, see epoll.h. */
+/* Operations on owned descriptors: try, and wait for an edge when there was nothing; or wait first
+ * when the last operation has left nothing. Which of the two is decided by seq and seen, see
+ * epoll.h. */
 #include "io/epoll/epoll.h"
 #include "io/desc.h"
 
@@ -77,8 +78,8 @@ static bool is_sticky(edo__slot *s, unsigned dir)
     return (edo__aload(&s->sticky, EDO__RLX) >> dir & 1) != 0;
 }
 
-/* A short transfer over TCP: the next one would find nothing, so it waits first. Not after a hang-up:
- * the end of the stream, or an error, can be had at once and gives no further edge. */
+/* A short transfer over TCP: the next one would find nothing, so it waits first. Not after a
+ * hang-up: the end of the stream, or an error, can be had at once and gives no further edge. */
 static void note_short(const op *o, uint32_t seq, ssize_t done)
 {
     edo__slot *s = o->d->slot;
@@ -100,7 +101,8 @@ static ssize_t run(const op *o)
     edo__slot *s = o->d->slot;
     bool waited = false;
     for (;;) {
-        /* acquire: pairs with the release in edge(); before the try, so that an edge after it counts */
+        /* acquire: pairs with the release in edge(); before the try, so that an edge after it
+         * counts */
         uint32_t seq = edo__aload(&s->seq[o->dir], EDO__ACQ);
         if (seq != edo__aload(&s->seen[o->dir], EDO__RLX) || is_sticky(s, o->dir)) {
             ssize_t done = o->try(o);
@@ -142,8 +144,8 @@ int edo__epoll_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len)
              .addr = addr,
              .len = len };
     int rc = (int)run(&o);
-    /* One edge may stand for several connections and wakes one acceptor: each wakes the next, until one
-     * finds nothing. */
+    /* One edge may stand for several connections and wakes one acceptor: each wakes the next, until
+     * one finds nothing. */
     if (rc != -ECANCELED)
         edo__slot_pass_on(d->slot, EDO__DIR_READ);
     return rc;

@@ -5,8 +5,8 @@
 #include <edo/io.h>
 #include <errno.h>
 
-/* Waiters whose tasks were claimed while parked, in order, linked by `next`: their memory stays until
- * they are scheduled, which happens after the slot's lock is free. */
+/* Waiters whose tasks were claimed while parked, in order, linked by `next`: their memory stays
+ * until they are scheduled, which happens after the slot's lock is free. */
 typedef struct chain {
     edo__waiter *head, **tail;
 } chain;
@@ -44,8 +44,8 @@ static uint32_t epoll_bits(const edo__slot *s, unsigned events)
     return bits;
 }
 
-/* Registers with s->home, whether the kernel knows the descriptor there or not: it forgets closed ones,
- * and remembers those that live on under another number. */
+/* Registers with s->home, whether the kernel knows the descriptor there or not: it forgets closed
+ * ones, and remembers those that live on under another number. */
 static int ctl(edo__slot *s, uint32_t bits, bool expect_known)
 {
     uint64_t data = (uint64_t)s->gen << 32 | (uint32_t)s->fd;
@@ -58,7 +58,8 @@ static int ctl(edo__slot *s, uint32_t bits, bool expect_known)
     return rc;
 }
 
-/* A task is to wait for what only the helper thread watches: a worker does that with fewer switches. */
+/* A task is to wait for what only the helper thread watches: a worker does that with fewer
+ * switches. */
 static void move_off_helper(edo__slot *s, const edo__epoll *io)
 {
     if (s->home != NULL && s->home->helper && !io->helper && s->q.head == NULL)

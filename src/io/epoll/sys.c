@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The system calls of the epoll backend, each returning -errno. A function here is never inlined and
- * never suspends: errno is a thread's, and whoever calls may go on as another thread's task after its
- * next suspension. */
+/* The system calls of the epoll backend, each returning -errno. A function here is never inlined
+ * and never suspends: errno is a thread's, and whoever calls may go on as another thread's task
+ * after its next suspension. */
 #define _GNU_SOURCE /* accept4 */
 #include "io/desc.h"
 #include "io/epoll/epoll.h"
@@ -108,8 +108,9 @@ EDO__NOINLINE ssize_t edo__sys_readv(const edo__desc *d, const struct iovec *iov
     return r >= 0 ? r : -errno;
 }
 
-/* Only sockets can be written to without SIGPIPE. For the others it is blocked around the call and, if
- * it was raised, taken back before anybody sees it; the process's own handling stays as it is. */
+/* Only sockets can be written to without SIGPIPE. For the others it is blocked around the call and,
+ * if it was raised, taken back before anybody sees it; the process's own handling stays as it
+ * is. */
 static ssize_t write_quietly(int fd, const struct iovec *iov, int n)
 {
     sigset_t sigpipe, before;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The slots of all descriptor numbers, in chunks that are made when first needed and never freed or
- * moved: looking one up takes no lock. One table for the process, because descriptor numbers are the
- * process's and a stream may be used by tasks of several runtimes. */
+ * moved: looking one up takes no lock. One table for the process, because descriptor numbers are
+ * the process's and a stream may be used by tasks of several runtimes. */
 #include "io/epoll/epoll.h"
 
 #include <errno.h>

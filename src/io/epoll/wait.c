@@ -5,7 +5,8 @@
 #include <edo/io.h>
 #include <errno.h>
 
-/* Queues w and waits; the slot's lock is held on entry and free on return. 0: woken, see w->result. */
+/* Queues w and waits; the slot's lock is held on entry and free on return. 0: woken, see
+ * w->result. */
 static int wait_locked(edo__slot *s, edo__epoll *io, edo__waiter *w, edo__why why)
 {
     edo__task *self = w->task;
@@ -51,7 +52,8 @@ static bool valid_events(unsigned events)
     return events != 0 && (events & ~(unsigned)(EDO_READABLE | EDO_WRITABLE)) == 0;
 }
 
-/* Whether to look before waiting: not when the last looks found nothing, apart from now and then. */
+/* Whether to look before waiting: not when the last looks found nothing, apart from now and
+ * then. */
 static bool worth_a_look(edo__slot *s)
 {
     uint8_t misses = edo__aload(&s->misses, EDO__RLX); /* a hint */
@@ -66,7 +68,8 @@ static int wait_ready(edo__slot *s, edo__task *self, unsigned events)
         return rc;
     edo__spin_lock(&s->q.lock);
     if (s->kind == EDO__SLOT_OWNED) {
-        /* The edge that says so may have come long ago; under the lock the next one cannot pass by. */
+        /* The edge that says so may have come long ago; under the lock the next one cannot pass
+         * by. */
         rc = edo__sys_ready(s->fd, events);
         if (rc != 0) {
             edo__spin_unlock(&s->q.lock);
