@@ -229,6 +229,56 @@ TEST_TIMEOUT(cancels_at_any_moment, 60)
     run_on(w, storms, NULL);
 }
 
+/* The same for blocking children of a group: those that started are reported as done, the others as cancelled. */
+static int touch_slowly(void *arg)
+{
+    pause_us(100);
+    ADD((unsigned *)arg, 1);
+    return 1;
+}
+
+static int child_storm(void *arg)
+{
+    (void)arg;
+    uint64_t seed = test_seed();
+    for (unsigned i = 0, n = test_scale(300); i < n; i++) {
+        unsigned ran = 0, done = 0, spawned = 0;
+        edo_group g;
+        edo_result r;
+        CHECK_OK(edo_group_open(&g, &(edo_group_options){ .keep_going = true }));
+        for (int k = 0; k < 12; k++)
+            spawned += edo_spawn_blocking(&g, touch_slowly, &ran) == 0;
+        CHECK_OK(edo_sleep((int64_t)(test_rand(&seed) % 400000)));
+        edo_group_cancel(&g);
+        unsigned taken = 0;
+        while (edo_group_next(&g, &r) == 1) {
+            CHECK(r.code == 1 || r.code == -ECANCELED);
+            CHECK_PTR(r.arg, ==, &ran);
+            done += r.code == 1;
+            taken++;
+        }
+        CHECK_INT(edo_group_close(&g), ==, done < spawned ? -ECANCELED : 0);
+        CHECK_UINT(taken, ==, spawned);
+        CHECK_UINT(ran, ==, done);
+    }
+    edo_metrics m;
+    do { /* the counters follow the close by a few instructions */
+        CHECK_OK(edo_yield());
+        CHECK_OK(edo_metrics_read(NULL, &m));
+        CHECK_UINT(m.tasks_spawned, ==, m.tasks_finished + m.tasks_alive);
+    } while (m.tasks_alive != 1);
+    return 0;
+}
+
+TEST_TIMEOUT(groups_of_blocking_children_are_cancelled, 60)
+{
+    EACH_WORKERS(w)
+    {
+        edo_config c = { .workers = w, .blocking_max = 6 };
+        CHECK_OK(edo_run(&c, child_storm, NULL));
+    }
+}
+
 /* ---- drop ---- */
 
 static unsigned dropped;
