@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef EDO__QUEUE_SIZE /* the model check has a small one */
 #define EDO__QUEUE_SIZE 256u
+#endif
 
 struct edo__task;
 
