@@ -108,7 +108,8 @@ int edo_group_close(edo_group *g);
 /* edo_group_next - waits for a child that ended and was not reported yet, in completion order.
  * @out: filled when 1 is returned.
  * Returns 1; 0 when no child is left; -ECANCELED when the scope around the group is cancelled (the
- * group's own cancel does not interrupt it: the children are on their way out).
+ * group's own cancel does not interrupt it: the children are on their way out). Should there have been
+ * no memory to keep a child's result (32 bytes) it is missing here; closing still returns its code.
  *
  *     edo_result r;
  *     while (edo_group_next(&g, &r) > 0)
@@ -120,7 +121,7 @@ int edo_group_close(edo_group *g);
 int edo_group_next(edo_group *g, edo_result *out);
 
 /* edo_group_cancel - cancels the group's body and all its children.
- * @g: an open group; its owner must not close it meanwhile.
+ * @g: open when this is called; its owner may close it meanwhile.
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -131,7 +132,8 @@ void edo_group_cancel(edo_group *g);
  * Returns 0; -ECANCELED when the group or the caller's scope is cancelled (nothing was started);
  * -ENOMEM.
  *
- * Suspends: maybe (only with a limit on live children, until there is room)
+ * Suspends: maybe (with a limit on live children, until there is room; and every 128 spawns, to let
+ *           others run)
  * Cancel:   checkpoint
  * Threads:  task (the owner or any task that ends before the group is closed) */
 EDO_MUST_CHECK int edo_spawn(edo_group *g, edo_fn *fn, void *arg);
@@ -219,7 +221,7 @@ int edo_shield_open(edo_scope *s, int64_t grace);
 int edo_scope_close(edo_scope *s, int rc);
 
 /* edo_scope_cancel - cancels the scope and everything inside it. Scopes around it are untouched.
- * @s: an open scope; its owner must not close it meanwhile.
+ * @s: open when this is called; its owner may close it meanwhile.
  *
  * Suspends: never
  * Cancel:   not a checkpoint

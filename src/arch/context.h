@@ -108,6 +108,7 @@ static inline uint64_t edo__control_words(void)
 #if defined(__x86_64__) && !EDO_UCONTEXT
 void edo__switch_resume(void **save, void *load, uint64_t words);
 void edo__switch_suspend(void **save, void *load);
+void edo__switch_pass(void **save, void *load); /* from one context straight to another */
 #else
 void edo__switch(void **save, void *load);
 static inline void edo__switch_resume(void **save, void *load, uint64_t words)
@@ -116,6 +117,10 @@ static inline void edo__switch_resume(void **save, void *load, uint64_t words)
     edo__switch(save, load);
 }
 static inline void edo__switch_suspend(void **save, void *load)
+{
+    edo__switch(save, load);
+}
+static inline void edo__switch_pass(void **save, void *load)
 {
     edo__switch(save, load);
 }
@@ -137,6 +142,14 @@ static inline void edo__context_suspend(edo__context *c)
     edo__switch_suspend(&c->sp, c->resumer_sp);
 }
 #endif
+
+/* From inside `from`: to `to`, whose resumer is from's from here on. Returns when `from` is resumed.
+ * Not with sanitizers. */
+static inline void edo__context_pass(edo__context *from, edo__context *to)
+{
+    to->resumer_sp = from->resumer_sp;
+    edo__switch_pass(&from->sp, to->sp);
+}
 
 /* Runs c; returns when c suspends. */
 static inline void edo__context_resume(edo__context *c)

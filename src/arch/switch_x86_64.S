@@ -35,9 +35,7 @@
     .cfi_rel_offset %r15, 0
 .endm
 
-/* Continues on the stack that rsp points to the frame of. A ret would always be mispredicted: the
- * return stack of the processor names the caller on the stack just left. An indirect jump is
- * predicted from history. */
+/* Continues on the stack that rsp points to the frame of. */
 .macro restore_registers
     addq    $8, %rsp
     .cfi_adjust_cfa_offset -8
@@ -59,6 +57,11 @@
     popq    %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore %rbp
+.endm
+
+/* After a change between a thread and a context a ret would always be mispredicted: the return stack of
+ * the processor names the caller on the stack just left. An indirect jump is predicted from history. */
+.macro return_by_jump
     popq    %rcx
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rcx
@@ -101,6 +104,7 @@ edo__switch_resume:                     /* rdi: where to save, rsi: what to load
     jne     1f
 0:
     restore_registers
+    return_by_jump
 1:
     whole_frame
     /* Loading a control word is slow and nearly never needed. */
@@ -110,11 +114,8 @@ edo__switch_resume:                     /* rdi: where to save, rsi: what to load
     .cfi_endproc
     .size edo__switch_resume, . - edo__switch_resume
 
-    .p2align 6
-    .globl edo__switch_suspend
-    .hidden edo__switch_suspend
-    .type edo__switch_suspend, @function
-edo__switch_suspend:                    /* rdi: where to save, rsi: what to load */
+/* What suspend and pass have in common; \finish is how they return. */
+.macro leave_context finish:req
     .cfi_startproc
     endbr64
     save_registers
@@ -133,13 +134,33 @@ edo__switch_suspend:                    /* rdi: where to save, rsi: what to load
     jne     1f
 0:
     restore_registers
+    \finish
 1:
     whole_frame
     ldmxcsr (%rsp)
     fldcw   4(%rsp)
     jmp     0b
     .cfi_endproc
+.endm
+
+    .p2align 6
+    .globl edo__switch_suspend
+    .hidden edo__switch_suspend
+    .type edo__switch_suspend, @function
+edo__switch_suspend:                    /* rdi: where to save, rsi: what to load */
+    leave_context return_by_jump
     .size edo__switch_suspend, . - edo__switch_suspend
+
+/* From one context straight to another. Both were nearly always left by the same calls, so the return
+ * stack of the processor names the right places: returning by ret keeps it in step, and every return up
+ * the chain is predicted. (With a jump this way would be slower than the one through the thread.) */
+    .p2align 6
+    .globl edo__switch_pass
+    .hidden edo__switch_pass
+    .type edo__switch_pass, @function
+edo__switch_pass:                       /* rdi: where to save, rsi: what to load */
+    leave_context ret
+    .size edo__switch_pass, . - edo__switch_pass
 
 /*
  * The outermost frame of every context: switch_asm.c leaves entry in rbx and arg in r12. An

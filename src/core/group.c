@@ -159,7 +159,9 @@ static inline bool results_put(edo_group *g, edo__task *t, edo__worker *w)
 /* Under g's lock: t leaves the live children; true when t is kept for edo_group_next(). */
 static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
 {
-    bool keep = !g->edo__discard && (t->flags & EDO__TF_UNSEEN) == 0;
+    /* An owner that waits in close will not ask for results any more. */
+    bool closing = g->edo__owner != NULL && !g->edo__owner_next;
+    bool keep = !g->edo__discard && !closing && (t->flags & EDO__TF_UNSEEN) == 0;
     bool kept = keep && results_put(g, t, w);
     if (t->sib_prev != NULL)
         t->sib_prev->sib_next = t->sib_next;

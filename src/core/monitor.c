@@ -8,7 +8,7 @@
  * A task alone in a LIFO slot waits for its waker to suspend; when that takes longer than a period,
  * the monitor moves it as well.
  *
- * While every worker sleeps there is nothing to watch: after a second of that the monitor sleeps
+ * While every worker sleeps there is nothing to watch: after 50 ms of that the monitor sleeps
  * too, until a worker that wakes finds it asleep. It must never take a lock that a task can hold
  * across user code. */
 #include "core/monitor.h"
@@ -28,15 +28,18 @@
 #define MONITOR_SIGNAL SIGURG /* ignored by default: harmless should it ever go astray */
 #define MONITOR_FRAMES 64
 #define MONITOR_ANSWER EDO_MS(100)
-#define MONITOR_IDLE EDO_SEC(1)
+#define MONITOR_IDLE EDO_MS(50)
+#define PERIOD_MAX EDO_MS(10)
 #define REPORT_EVERY EDO_SEC(1)
+#define REPORT_ANSWER EDO_SEC(2)
 #define DUMP_EVERY EDO_MS(100) /* looks for a request while everything sleeps */
 
 typedef struct watch { /* what was seen of one worker the last time */
     edo__task *task;
     uint64_t tick;
     int64_t since;
-    int64_t cpu; /* processor time the worker's thread had used by then */
+    int64_t cpu;   /* processor time the worker's thread had used by then */
+    int64_t asked; /* when it was asked for its stack; 0: not yet          */
     bool reported;
 } watch;
 
@@ -120,56 +123,42 @@ void edo__monitor_leave(edo__worker *w)
     pthread_mutex_unlock(&m->trace_lock);
 }
 
-size_t edo__monitor_stack(edo__worker *w, void **pcs, size_t max)
+/* Asks w's thread for its stack, by signal. */
+static void trace_ask(edo__worker *w)
 {
     struct edo__monitor *m = w->rt->monitor;
     struct trace *t = &m->traces[w->index];
-    size_t n = 0;
     pthread_mutex_lock(&m->trace_lock);
     if (t->live) {
-        int64_t until = edo__clock_real() + MONITOR_ANSWER;
         edo__astore(&t->wanted, 1u, EDO__REL);
         pthread_kill(t->thread, MONITOR_SIGNAL);
-        while (edo__aload(&t->wanted, EDO__ACQ) != 0 && edo__clock_real() < until)
-            nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
-        if (edo__aload(&t->wanted, EDO__ACQ) == 0) {
-            n = t->n < max ? t->n : max;
-            memcpy(pcs, t->pcs, n * sizeof pcs[0]);
-        }
-        edo__astore(&t->wanted, 0u, EDO__RLX);
     }
     pthread_mutex_unlock(&m->trace_lock);
-    return n;
 }
 
-static void report(struct edo__monitor *m, edo__worker *w, edo__task *t, int64_t held)
+/* The answer; false: not there yet. */
+static bool trace_answer(edo__worker *w, void **pcs, size_t max, size_t *n)
 {
-    edo__aadd(&w->rt->stuck_events, 1u, EDO__RLX);
-    int64_t now = edo__clock_real();
-    if (m->last_report != 0 && now - m->last_report < REPORT_EVERY) {
-        m->suppressed++;
-        return;
+    struct edo__monitor *m = w->rt->monitor;
+    struct trace *t = &m->traces[w->index];
+    pthread_mutex_lock(&m->trace_lock);
+    bool there = edo__aload(&t->wanted, EDO__ACQ) == 0; /* pairs with on_signal() */
+    if (there) {
+        *n = t->n < max ? t->n : max;
+        memcpy(pcs, t->pcs, *n * sizeof pcs[0]);
     }
-    char who[256];
-    void *pcs[MONITOR_FRAMES];
-    size_t len = edo__task_describe(t, who, sizeof who - 1);
-    who[len] = '\0';
-    size_t n = edo__monitor_stack(w, pcs, MONITOR_FRAMES);
-    fprintf(stderr, "edo: worker %u has been held for %lld ms by %s\n", w->index,
-            (long long)(held / EDO_MS(1)), who);
-    for (size_t i = 0; i < n; i++) {
-        char symbol[256];
-        edo__symbolize(pcs[i], symbol, sizeof symbol);
-        fprintf(stderr, "    #%zu %s\n", i, symbol);
-    }
-    fprintf(stderr, "    long work belongs into edo_blocking() or edo_cpu(), or needs edo_yield() "
-                    "now and then");
-    if (m->suppressed > 0)
-        fprintf(stderr, " (%llu more such events since the last report)",
-                (unsigned long long)m->suppressed);
-    fputc('\n', stderr);
-    m->suppressed = 0;
-    m->last_report = now;
+    pthread_mutex_unlock(&m->trace_lock);
+    return there;
+}
+
+size_t edo__monitor_stack(edo__worker *w, void **pcs, size_t max)
+{
+    size_t n = 0;
+    int64_t until = edo__clock_real() + MONITOR_ANSWER;
+    trace_ask(w);
+    while (!trace_answer(w, pcs, max, &n) && edo__clock_real() < until)
+        nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+    return n;
 }
 
 /* Processor time of w's thread; 0 when it has none. */
@@ -202,6 +191,54 @@ static bool waits_for_cpu(struct edo__monitor *m, const edo__worker *w)
         state = strrchr(line, ')');
     fclose(f);
     return state != NULL && state[1] == ' ' && state[2] == 'R';
+}
+
+static void report(struct edo__monitor *m, edo__worker *w, edo__task *t, int64_t held,
+                   void *const *pcs, size_t n)
+{
+    char who[256];
+    size_t len = edo__task_describe(t, who, sizeof who - 1);
+    who[len] = '\0';
+    fprintf(stderr, "edo: worker %u has been held for %lld ms by %s\n", w->index,
+            (long long)(held / EDO_MS(1)), who);
+    for (size_t i = 0; i < n; i++) {
+        char symbol[256];
+        edo__symbolize(pcs[i], symbol, sizeof symbol);
+        fprintf(stderr, "    #%zu %s\n", i, symbol);
+    }
+    fprintf(stderr, "    long work belongs into edo_blocking() or edo_cpu(), or needs edo_yield() "
+                    "now and then");
+    if (m->suppressed > 0)
+        fprintf(stderr, " (%llu more such events since the last report)",
+                (unsigned long long)m->suppressed);
+    fputc('\n', stderr);
+    m->suppressed = 0;
+    m->last_report = edo__clock_real();
+}
+
+/* In two steps, so that the held worker is relieved while its thread, which may have to wait for a processor
+ * itself, gets round to answering. */
+static void report_in_steps(struct edo__monitor *m, edo__worker *w, watch *seen, int64_t now)
+{
+    if (seen->asked == 0) {
+        if (waits_for_cpu(m, w))
+            return;
+        edo__aadd(&w->rt->stuck_events, 1u, EDO__RLX);
+        if (m->last_report != 0 && now - m->last_report < REPORT_EVERY) {
+            m->suppressed++;
+            seen->reported = true;
+            return;
+        }
+        seen->asked = now;
+        trace_ask(w);
+        return;
+    }
+    void *pcs[MONITOR_FRAMES];
+    size_t n = 0;
+    if (!trace_answer(w, pcs, MONITOR_FRAMES, &n) && now - seen->asked < REPORT_ANSWER)
+        return;
+    report(m, w, seen->task, now - seen->since, pcs, n);
+    seen->reported = true;
 }
 
 /* Moves what the LIFO slot holds to where others find it. */
@@ -273,8 +310,11 @@ static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
     edo__task *t = edo__aload(&w->current, EDO__ACQ);
     if (t == NULL || tick != seen->tick || t != seen->task) {
         *seen = (watch){ .task = t, .tick = tick, .since = now };
-        if (t != NULL)
+        if (t != NULL) {
             seen->cpu = thread_cpu(m, w);
+            /* It counts tasks, not time, between looks at its timers: long runs make that too rare. */
+            edo__astore(&w->tend_wanted, 1u, EDO__RLX);
+        }
         return false;
     }
     int64_t held = now - seen->since;
@@ -282,10 +322,8 @@ static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
         edo__wake_one(w->rt);
     if (held < w->rt->config.stuck_after)
         return false;
-    if (!seen->reported && !waits_for_cpu(m, w)) {
-        report(m, w, t, held);
-        seen->reported = true;
-    }
+    if (!seen->reported)
+        report_in_steps(m, w, seen, now);
     relieve(w);
     return true;
 }
@@ -355,8 +393,8 @@ static int monitor_start_thread(edo_runtime *rt)
 {
     struct edo__monitor *m = rt->monitor;
     m->period = rt->config.stuck_after / 2;
-    if (m->period > EDO_MS(100))
-        m->period = EDO_MS(100);
+    if (m->period > PERIOD_MAX)
+        m->period = PERIOD_MAX;
     if (rt->dump_signal != 0) {
         m->dumps = edo__aload(&dump_requests, EDO__ACQ);
         struct sigaction action = { .sa_handler = on_dump_signal,

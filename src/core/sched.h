@@ -41,7 +41,10 @@ typedef struct edo__worker {
     edo__task *current; /* atomic: what it runs; NULL in the scheduler. Read by the monitor */
     uint64_t tick;      /* atomic: tasks run. Read by the monitor and the metrics           */
     uint32_t index;
-    edo__action action; /* what the task that just suspended wants */
+    edo__action action;     /* what the task that was left last wants; NONE: that is done */
+    edo__task *left;        /* that task, if it has not ended ...                        */
+    edo__stack *left_stack; /* ... or its stack, if it has                               */
+    edo__task *handoff;     /* run next by the loop: a task that needs a new stack       */
     uint32_t lifo_used;
     uint32_t until_inject; /* tasks until the next look at the inject queue */
     uint32_t rounds;       /* such looks */
@@ -68,6 +71,7 @@ typedef struct edo__worker {
 
     uint32_t mail_lock __attribute__((aligned(EDO__CACHE_LINE))); /* over the mailbox */
     uint32_t mail_len;                                            /* atomic */
+    uint32_t tend_wanted; /* atomic: the monitor says that time has passed: look at timers, I/O */
     edo__task *mail_head, *mail_tail; /* tasks that must run here: pinned ones */
 
     edo__parker parker __attribute__((aligned(EDO__CACHE_LINE)));
@@ -160,14 +164,7 @@ void edo__worker_wake(edo__worker *w);
 bool edo__work_visible(const edo_runtime *rt);
 
 /* Suspends the calling task with an action for its worker. Returns when it runs again. */
-static inline void edo__suspend(edo__task *self, edo__action action)
-{
-    edo_debug_assert(!edo__is_foreign(self) && self == edo__self_task());
-    edo__worker *w = self->worker;
-    self->since = w->now;
-    w->action = action;
-    edo__context_suspend(&self->stack->ctx);
-}
+void edo__suspend(edo__task *self, edo__action action);
 
 /* inject.c */
 void edo__inject_push(edo__inject *q, edo__task *first, edo__task *last, uint32_t n);
@@ -214,7 +211,10 @@ static inline void edo__task_free(edo__task *t, edo__worker *w)
     }
     edo__astore(&t->state, EDO__TASK_FREE, EDO__RLX);
     /* Under nobody's lock: an id is checked again under t->lock, which join takes. */
-    edo__astore(&t->id, t->id + ((uint64_t)1 << 32), EDO__REL);
+    uint64_t id = t->id + ((uint64_t)1 << 32);
+    edo__astore(&t->id, id, EDO__REL);
+    if (edo__unlikely(id >> 32 == 0))
+        return; /* worn out after four thousand million tasks: ids are never given out twice */
     if (edo__likely(w != NULL)) {
         t->next = w->free_tasks;
         w->free_tasks = t;

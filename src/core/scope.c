@@ -64,11 +64,10 @@ static void mark_chain(spread *list, edo_scope *inner, const edo_scope *end, uin
     }
 }
 
-/* Marks what is cancelled of t's own scopes, all of those inside `end`, and wakes it if it
- * waits. */
-static void spread_into(spread *list, edo__task *t, const edo_scope *end)
+/* Under t's lock: marks what is cancelled of t's own scopes, all of those inside `end`, and claims its wait in
+ * progress if that is concerned. Returns what the wait word was. */
+static uint32_t spread_into(spread *list, edo__task *t, const edo_scope *end)
 {
-    edo__spin_lock(&t->lock);
     edo_scope *inner = t->scope;
     for (edo_scope *s = t->scope; s != end; s = s->edo__parent) {
         if ((s->edo__flags & EDO__SCOPE_SHIELD) != 0)
@@ -76,32 +75,45 @@ static void spread_into(spread *list, edo__task *t, const edo_scope *end)
     }
     mark_chain(list, inner, end, EDO__CANCELLED_OUTER);
     /* With a shield in between the wait in progress is not concerned. */
-    uint32_t was = EDO__WORD_IDLE;
-    if (inner == t->scope)
-        was = edo__claim_cancel(t, EDO__CANCELLED_OUTER);
-    edo__spin_unlock(&t->lock);
-    edo__claimed(t, was);
+    return inner == t->scope ? edo__claim_cancel(t, EDO__CANCELLED_OUTER) : EDO__WORD_IDLE;
+}
+
+/* Under t's lock. */
+static bool is_open(const edo__task *t, const edo_scope *s)
+{
+    const edo_scope *end = t->group != NULL ? &t->group->edo__scope : NULL;
+    for (const edo_scope *open = t->scope; open != end && open != NULL; open = open->edo__parent) {
+        if (open == s)
+            return true;
+    }
+    return false;
 }
 
 void edo__scope_mark(edo_scope *top, uint32_t reason)
 {
     spread list = { NULL, NULL };
-    pthread_mutex_lock(&cancel_lock);
     edo__task *owner = top->edo__owner;
+    pthread_mutex_lock(&cancel_lock);
     edo__spin_lock(&owner->lock);
-    mark_chain(&list, top, top->edo__parent, reason);
-    bool innermost = owner->scope == top;
-    uint32_t was = innermost ? edo__claim_cancel(owner, reason) : EDO__WORD_IDLE;
+    /* The owner may have closed it while we waited for the lock: then there is nothing left to cancel. It
+     * cannot while we hold the lock, and afterwards top is not touched any more. */
+    uint32_t was = EDO__WORD_IDLE;
+    if (is_open(owner, top)) {
+        mark_chain(&list, top, top->edo__parent, reason);
+        was =
+            owner->scope == top ? edo__claim_cancel(owner, reason) : spread_into(&list, owner, top);
+    }
     edo__spin_unlock(&owner->lock);
     edo__claimed(owner, was);
-    if (!innermost)
-        spread_into(&list, owner, top);
     while (list.first != NULL) {
         edo__task *t = list.first;
         list.first = t->cancel_next;
         if (list.first == NULL)
             list.last = NULL;
-        spread_into(&list, t, &t->group->edo__scope);
+        edo__spin_lock(&t->lock);
+        was = spread_into(&list, t, &t->group->edo__scope);
+        edo__spin_unlock(&t->lock);
+        edo__claimed(t, was);
         edo__task_unref(t);
     }
     pthread_mutex_unlock(&cancel_lock);

@@ -20,24 +20,6 @@
 #define JOB_LOOK 1000000 /* nanoseconds between looks at blocking jobs that hold a paused clock */
 #define SPIN_RELAX 32    /* pauses between looks                                            */
 
-/* What runs at the bottom of every task's stack: one task after another, as long as they end
- * without having suspended for good. */
-void edo__stack_entry(void *stack)
-{
-    edo__stack *s = stack;
-    for (;;) {
-        edo__task *t = s->task;
-        t->code = t->fn(t->arg);
-        edo_assert((t->scope == &t->group->edo__scope) && "a task ended with a scope still open");
-        if (t->locals != NULL)
-            edo__locals_end(t);
-        if ((t->flags & EDO__TF_HEAP_ARG) != 0)
-            free(t->arg);
-        t->worker->action = EDO__ACTION_END;
-        edo__context_suspend(&s->ctx);
-    }
-}
-
 static edo__stack *stack_get(edo__worker *w, unsigned cls)
 {
     uint32_t n = w->stack_count[cls];
@@ -93,12 +75,41 @@ static void after_yield(edo__worker *w, edo__task *t)
 #endif
 }
 
-static void after_end(edo__worker *w, edo__task *t)
+/* What the task that w ran last wanted. It has left its stack: its registers are saved, so that others may
+ * take it from here on. Nothing when w comes from its own loop. */
+static inline void settle(edo__worker *w)
 {
-    edo__stack *s = t->stack;
-    t->stack = NULL;
-    stack_put(w, s);
-    edo__group_ended(t, w);
+    edo__action action = w->action;
+    w->action = EDO__ACTION_NONE;
+    switch (action) {
+    case EDO__ACTION_PARK: after_park(w->left); break;
+    case EDO__ACTION_YIELD: after_yield(w, w->left); break;
+    case EDO__ACTION_END: stack_put(w, w->left_stack); break;
+    case EDO__ACTION_NONE: break;
+    }
+}
+
+/* Not inlined: callers go on on another thread, where the address of a thread-local is another one. */
+static __attribute__((noinline)) void set_self(edo__task *t)
+{
+    edo__tls_self = t;
+}
+
+/* All that makes t the running task but the switch itself. */
+static inline void make_current(edo__worker *w, edo__task *t)
+{
+    t->worker = w;
+    t->budget = EDO__BUDGET;
+    edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
+    edo__astore(&w->tick, w->tick + 1, EDO__REL);
+    set_self(t); /* stays until the next one: nobody asks in between */
+}
+
+static inline void give_stack(edo__task *t, edo__stack *s)
+{
+    s->task = t;
+    t->stack = s;
+    edo__astore(&t->state, EDO__TASK_LIVE, EDO__RLX);
 }
 
 static void run_task(edo__worker *w, edo__task *t)
@@ -109,22 +120,11 @@ static void run_task(edo__worker *w, edo__task *t)
             delay_start(w, t);
             return;
         }
-        s->task = t;
-        t->stack = s;
-        edo__astore(&t->state, EDO__TASK_LIVE, EDO__RLX);
+        give_stack(t, s);
     }
-    t->worker = w;
-    t->budget = EDO__BUDGET;
-    edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
-    edo__astore(&w->tick, w->tick + 1, EDO__REL);
-    edo__tls_self = t; /* stays until the next one: nobody asks in between */
+    make_current(w, t);
     edo__context_resume_with(&t->stack->ctx, w->control_words);
-    switch (w->action) {
-    case EDO__ACTION_PARK: after_park(t); break;
-    case EDO__ACTION_YIELD: after_yield(w, t); break;
-    case EDO__ACTION_END: after_end(w, t); break;
-    case EDO__ACTION_NONE: edo_assert(!"a task suspended without saying why");
-    }
+    settle(w); /* not always of t: tasks pass the worker on among themselves */
 }
 
 size_t edo__worker_expire(edo__worker *w, int64_t now)
@@ -142,6 +142,7 @@ size_t edo__worker_expire(edo__worker *w, int64_t now)
 /* A look at the clock, the timers and I/O, without waiting. */
 static void tend(edo__worker *w)
 {
+    edo__astore(&w->tend_wanted, 0u, EDO__RLX);
     w->now = edo__clock_now(w->rt);
     edo__worker_expire(w, w->now);
     if (w->rt->backend->pending(w))
@@ -209,6 +210,8 @@ static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
 static inline edo__task *take_local(edo__worker *w)
 {
     edo__task *t;
+    if (edo__unlikely(edo__aload(&w->tend_wanted, EDO__RLX) != 0))
+        tend(w);
     if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
         return t;
     if (edo__unlikely(--w->until_inject == 0) && (t = take_in_turn(w)) != NULL)
@@ -218,6 +221,97 @@ static inline edo__task *take_local(edo__worker *w)
         return t;
     w->lifo_used = 0;
     return edo__queue_take(&w->queue);
+}
+
+/* The next task if finding it takes no more than a look at the slot and the ring; NULL: back to the loop,
+ * which looks at everything. */
+static inline edo__task *take_quick(edo__worker *w)
+{
+#if EDO__ASAN || EDO__TSAN || defined(EDO_FORCE_MIGRATE)
+    (void)w;
+    return NULL;
+#else
+    if (edo__aload(&w->mail_len, EDO__RLX) != 0 || w->until_inject <= 1 ||
+        edo__aload(&w->tend_wanted, EDO__RLX) != 0)
+        return NULL;
+    edo__task *t = take_lifo(w);
+    if (t == NULL) {
+        w->lifo_used = 0;
+        t = edo__queue_take(&w->queue);
+        if (t == NULL)
+            return NULL;
+    }
+    w->until_inject--;
+    return t;
+#endif
+}
+
+/* Leaves the stack `from` for good or until it is resumed: straight for t when it has a stack or a warm one
+ * is at hand, else by way of the loop. */
+static inline void leave(edo__worker *w, edo__stack *from, edo__task *t)
+{
+    if (t == NULL) {
+        edo__context_suspend(&from->ctx);
+        return;
+    }
+    if (t->stack == NULL) {
+        if (edo__unlikely(w->stack_count[t->stack_class] == 0)) {
+            w->handoff = t;
+            edo__context_suspend(&from->ctx);
+            return;
+        }
+        give_stack(t, stack_get(w, t->stack_class));
+    }
+    make_current(w, t);
+    edo__context_pass(&from->ctx, &t->stack->ctx);
+}
+
+void edo__suspend(edo__task *self, edo__action action)
+{
+    edo_debug_assert(!edo__is_foreign(self) && self == edo__self_task());
+    edo__worker *w = self->worker;
+    self->since = w->now;
+    w->left = self;
+    w->action = action;
+    leave(w, self->stack, take_quick(w));
+    settle(self->worker);
+}
+
+/* t has ended on s, which is still in use. Returns when s has its next task: at once when the next one to
+ * run is new, so that it costs no switch at all. */
+static inline void end_task(edo__task *t, edo__stack *s)
+{
+    edo__worker *w = t->worker;
+    t->stack = NULL;
+    edo__astore(&w->current, NULL, EDO__RLX);
+    edo__group_ended(t, w); /* t may be gone */
+    edo__task *next = take_quick(w);
+    if (next != NULL && next->stack == NULL && next->stack_class == s->cls) {
+        give_stack(next, s);
+        make_current(w, next);
+        return;
+    }
+    w->left_stack = s;
+    w->action = EDO__ACTION_END;
+    leave(w, s, next);
+    settle(s->task->worker);
+}
+
+/* What runs at the bottom of every task's stack: one task after another. */
+void edo__stack_entry(void *stack)
+{
+    edo__stack *s = stack;
+    settle(s->task->worker);
+    for (;;) {
+        edo__task *t = s->task;
+        t->code = t->fn(t->arg);
+        edo_assert((t->scope == &t->group->edo__scope) && "a task ended with a scope still open");
+        if (t->locals != NULL)
+            edo__locals_end(t);
+        if ((t->flags & EDO__TF_HEAP_ARG) != 0)
+            free(t->arg);
+        end_task(t, s);
+    }
 }
 
 static uint64_t next_random(edo__worker *w)
@@ -352,7 +446,10 @@ static void search_pays(edo__worker *w)
 static edo__task *next_task(edo__worker *w)
 {
     for (;;) {
-        edo__task *t = take_local(w);
+        edo__task *t = w->handoff;
+        w->handoff = NULL;
+        if (edo__likely(t == NULL))
+            t = take_local(w);
         if (edo__unlikely(t == NULL)) {
             if (edo__aload(&w->rt->shutdown, EDO__ACQ) == 2)
                 return NULL;

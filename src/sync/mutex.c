@@ -54,7 +54,6 @@ static __attribute__((noinline)) int lock_slow(edo_mutex *m, edo__task *self)
     if (!contend(m)) {
         edo__astore(&m->edo__holder, self, EDO__RLX);
         edo__spin_unlock(&q->lock);
-        edo__coop(self);
         return 0;
     }
     edo__waiter w = { .task = self, .code = EDO__WAKE_OK };
@@ -75,9 +74,9 @@ int edo_mutex_lock(edo_mutex *m)
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
+    edo__coop(self); /* before, not after: who yields as the holder makes a queue that never ends */
     if (edo__unlikely(!try_lock(m, self)))
         return lock_slow(m, self);
-    edo__coop(self);
     return 0;
 }
 

@@ -42,12 +42,12 @@ int edo_sem_acquire(edo_sem *s, uint64_t n)
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
+    edo__coop(self); /* before, as in mutex.c: a holder that yields makes everybody else queue */
     edo__waitq *q = &s->edo__q;
     edo__spin_lock(&q->lock);
     rc = try_acquire(s, n);
     if (rc != -EAGAIN) {
         edo__spin_unlock(&q->lock);
-        edo__coop(self);
         return rc;
     }
     edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .n = n };
