@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The checker's inside; included once by each model.
  *
- * Each thread of the model is a context that runs until its next visible operation and hands that to the
- * scheduler. A state offers actions: let a thread do its operation, or let a store leave a thread's buffer.
- * The search is depth-first; to go back it runs the model again from the start with the same choices.
+ * Each thread of the model is a context that runs until its next visible operation and hands that to
+ * the scheduler. A state offers actions: let a thread do its operation, or let a store leave a
+ * thread's buffer. The search is depth-first; to go back it runs the model again from the start with
+ * the same choices.
  *
- * A state is known by a hash of the shared memory, the buffers, and what each thread has read so far: a
- * thread is deterministic, so that is where it stands. A state seen before is not entered again. Three
- * kinds of operation are no choice since nobody can tell when they happened: a store that goes into the
- * buffer, a fence with an empty buffer, anything on memory that is not shared. A fence or exchange with a
- * full buffer waits until the buffer's actions have emptied it; the attempt at a held lock (the exchange
- * of 1 in edo__spin_try()) waits until it is free, as attempts that fail change nothing. */
+ * A state is known by a hash of the shared memory, the buffers, and what each thread has read so far:
+ * a thread is deterministic, so that is where it stands. A state seen before is not entered again.
+ * Three kinds of operation are no choice since nobody can tell when they happened: a store that goes
+ * into the buffer, a fence with an empty buffer, anything on memory that is not shared. A fence or
+ * exchange with stores in the buffer waits until actions have emptied it; the attempt at a held lock
+ * (the exchange of 1 in edo__spin_try()) waits until it is free, as attempts that fail change nothing. */
 #ifndef EDO_TESTS_MODEL_CHECKER_H
 #define EDO_TESTS_MODEL_CHECKER_H
 
@@ -60,6 +61,7 @@ typedef struct model_region {
     char *p;
     size_t size;
     bool atomic;
+    int writer; /* the only one, -1 when there may be several */
     const char *name;
 } model_region;
 
@@ -119,7 +121,12 @@ void model_shared(void *p, size_t size, bool atomic, const char *name)
 {
     if (model.n_regions == MODEL_REGIONS)
         abort();
-    model.regions[model.n_regions++] = (model_region){ p, size, atomic, name };
+    model.regions[model.n_regions++] = (model_region){ p, size, atomic, -1, name };
+}
+
+void model_written_by(unsigned thread)
+{
+    model.regions[model.n_regions - 1].writer = (int)thread;
 }
 
 static const model_region *model_region_of(const volatile void *p)
@@ -302,6 +309,10 @@ static uint64_t model_do(model_kind kind, const volatile void *p, size_t size, u
                 memcpy((void *)(uintptr_t)p, &is, size);
             return was;
         }
+        if (kind == MODEL_LOAD && r->writer == model.self)
+            return model_read_as(&model.threads[model.self], p, size);
+        if (kind != MODEL_LOAD && r->writer >= 0 && r->writer != model.self)
+            model_fail("%s is written by another thread", r->name);
     }
     model_thread *t = &model.threads[model.self];
     t->kind = kind;
@@ -335,6 +346,8 @@ uint64_t model_op(model_kind kind, const volatile void *p, size_t size, uint64_t
         (void)model_do(MODEL_STORE, p, size, is, 0, __ATOMIC_RELAXED, where);
         return was;
     }
+    if (model_mutated(kind, MODEL_RELAXED, where))
+        order = __ATOMIC_RELAXED;
     return model_do(kind, p, size, value, 0, order, where);
 }
 
@@ -396,6 +409,8 @@ static void model_resume(model_thread *t)
     if (t->stuck)
         return;
     model.self = (int)(t - model.threads);
+    if (model.config->enter != NULL)
+        model.config->enter((unsigned)model.self);
     edo__context_resume(&t->context);
     model.self = -1;
 }

@@ -15,14 +15,16 @@ enum { MODEL_UNBOUNDED = 255, MODEL_TRACE_SIZE = 1 << 16 };
 typedef enum model_memory {
     MODEL_SC,  /* a store is seen by everyone at once */
     MODEL_TSO, /* x86: a store waits in a first-in first-out buffer; exchanges and fences empty it */
-    MODEL_WEAK /* relaxed stores may leave the buffer out of order, and pass exchanges that do not release */
+    /* relaxed stores may leave the buffer out of order, and pass exchanges that do not release */
+    MODEL_WEAK
 } model_memory;
 
 /* What is changed in the source under test, to see that the checker notices. */
 typedef enum model_change {
     MODEL_AS_IS,
     MODEL_LEFT_OUT, /* the operation does not happen */
-    MODEL_TORN      /* an exchange, addition ... becomes a load and a store */
+    MODEL_TORN,     /* an exchange, addition ... becomes a load and a store */
+    MODEL_RELAXED   /* it orders nothing */
 } model_change;
 
 typedef struct model_mutant {
@@ -36,8 +38,9 @@ typedef struct model_config {
     const char *const *names;
     void (*start)(void);            /* makes everything new and calls model_shared() */
     void (*thread)(unsigned index); /* the body of thread `index` */
-    void (*invariant)(void);        /* in every state; may be NULL */
-    void (*end)(void);              /* no thread can go on */
+    void (*enter)(unsigned index); /* before each stretch of a thread: its thread-locals; or NULL */
+    void (*invariant)(void);       /* in every state; may be NULL */
+    void (*end)(void);             /* no thread can go on */
     model_memory memory;
     unsigned
         preemptions; /* at most so many times a thread that could go on has to wait for another */
@@ -58,9 +61,12 @@ typedef struct model_result {
 /* Tries all. result is too large for a stack. */
 void model_check(const model_config *config, model_result *result);
 
-/* From start(): memory that matters. atomic: operations on it are visible to other threads; else it is
- * read and written under locks, or by one thread. What is not named is taken for a thread's own. */
+/* From start(): memory that matters. atomic: operations on it are visible to other threads; else it
+ * is read and written under locks, or by one thread. What is not named is taken for a thread's own. */
 void model_shared(void *p, size_t size, bool atomic, const char *name);
+
+/* The region named last is written by this thread only: its own loads from it are no events. */
+void model_written_by(unsigned thread);
 
 /* From threads. Blocks until *flag is not 0, then makes it 0. */
 void model_take(uint32_t *flag);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* base/atomic.h under the model checker: every operation is a call into checker.h, which decides when it
- * takes effect. Included by base/atomic.h when EDO_MODEL is defined; never by anything that is shipped. */
+/* base/atomic.h under the model checker: every operation is a call into checker.h, which decides when
+ * it takes effect. Included by base/atomic.h when EDO_MODEL is defined; by nothing that is shipped. */
 #ifndef EDO_TESTS_MODEL_ATOMIC_H
 #define EDO_TESTS_MODEL_ATOMIC_H
 
