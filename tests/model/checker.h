@@ -11,7 +11,7 @@
  * Three kinds of operation are no choice since nobody can tell when they happened: a store that goes
  * into the buffer, a fence with an empty buffer, anything on memory that is not shared. A fence or
  * exchange with stores in the buffer waits until actions have emptied it; the attempt at a held lock
- * (the exchange of 1 in edo__spin_try()) waits until it is free, as attempts that fail change nothing. */
+ * (the exchange of 1 in edo__spin_try()) waits until it is free: attempts that fail change nothing. */
 #ifndef EDO_TESTS_MODEL_CHECKER_H
 #define EDO_TESTS_MODEL_CHECKER_H
 

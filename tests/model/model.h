@@ -72,8 +72,8 @@ void model_written_by(unsigned thread);
 void model_take(uint32_t *flag);
 /* Blocks until *word is at least `least`. */
 void model_reach(uint32_t *word, uint32_t least);
-/* All the calling thread knows is now in shared memory and `local`: states that differ only in how it got
- * here are the same. */
+/* All the calling thread knows is now in shared memory and `local`: states that differ only in how it
+ * got here are the same. */
 void model_forget(uint64_t local);
 /* The property does not hold; from anywhere. */
 __attribute__((format(printf, 1, 2))) void model_fail(const char *format, ...);

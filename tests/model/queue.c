@@ -142,7 +142,7 @@ TEST_TIMEOUT(one_thief, 60)
     holds(6, 1, 2);
 }
 
-TEST_TIMEOUT(two_thieves, 60)
+TEST_TIMEOUT(two_thieves, 200)
 {
     holds(4, 2, 1);
 }
