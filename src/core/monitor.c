@@ -216,8 +216,8 @@ static void report(struct edo__monitor *m, edo__worker *w, edo__task *t, int64_t
     m->last_report = edo__clock_real();
 }
 
-/* In two steps, so that the held worker is relieved while its thread, which may have to wait for a processor
- * itself, gets round to answering. */
+/* In two steps, so that the held worker is relieved while its thread, which may have to wait for a
+ * processor itself, gets round to answering. */
 static void report_in_steps(struct edo__monitor *m, edo__worker *w, watch *seen, int64_t now)
 {
     if (seen->asked == 0) {
@@ -312,7 +312,8 @@ static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
         *seen = (watch){ .task = t, .tick = tick, .since = now };
         if (t != NULL) {
             seen->cpu = thread_cpu(m, w);
-            /* It counts tasks, not time, between looks at its timers: long runs make that too rare. */
+            /* It counts tasks, not time, between looks at its timers: long runs make that too
+             * rare. */
             edo__astore(&w->tend_wanted, 1u, EDO__RLX);
         }
         return false;

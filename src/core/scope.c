@@ -64,8 +64,8 @@ static void mark_chain(spread *list, edo_scope *inner, const edo_scope *end, uin
     }
 }
 
-/* Under t's lock: marks what is cancelled of t's own scopes, all of those inside `end`, and claims its wait in
- * progress if that is concerned. Returns what the wait word was. */
+/* Under t's lock: marks what is cancelled of t's own scopes, all of those inside `end`, and claims
+ * its wait in progress if that is concerned. Returns what the wait word was. */
 static uint32_t spread_into(spread *list, edo__task *t, const edo_scope *end)
 {
     edo_scope *inner = t->scope;
@@ -95,8 +95,8 @@ void edo__scope_mark(edo_scope *top, uint32_t reason)
     edo__task *owner = top->edo__owner;
     pthread_mutex_lock(&cancel_lock);
     edo__spin_lock(&owner->lock);
-    /* The owner may have closed it while we waited for the lock: then there is nothing left to cancel. It
-     * cannot while we hold the lock, and afterwards top is not touched any more. */
+    /* The owner may have closed it while we waited for the lock: then there is nothing left to
+     * cancel. It cannot while we hold the lock, and afterwards top is not touched any more. */
     uint32_t was = EDO__WORD_IDLE;
     if (is_open(owner, top)) {
         mark_chain(&list, top, top->edo__parent, reason);

@@ -75,8 +75,8 @@ static void after_yield(edo__worker *w, edo__task *t)
 #endif
 }
 
-/* What the task that w ran last wanted. It has left its stack: its registers are saved, so that others may
- * take it from here on. Nothing when w comes from its own loop. */
+/* What the task that w ran last wanted. It has left its stack: its registers are saved, so that
+ * others may take it from here on. Nothing when w comes from its own loop. */
 static inline void settle(edo__worker *w)
 {
     edo__action action = w->action;
@@ -89,7 +89,8 @@ static inline void settle(edo__worker *w)
     }
 }
 
-/* Not inlined: callers go on on another thread, where the address of a thread-local is another one. */
+/* Not inlined: callers go on on another thread, where the address of a thread-local is another
+ * one. */
 static __attribute__((noinline)) void set_self(edo__task *t)
 {
     edo__tls_self = t;
@@ -223,8 +224,8 @@ static inline edo__task *take_local(edo__worker *w)
     return edo__queue_take(&w->queue);
 }
 
-/* The next task if finding it takes no more than a look at the slot and the ring; NULL: back to the loop,
- * which looks at everything. */
+/* The next task if finding it takes no more than a look at the slot and the ring; NULL: back to
+ * the loop, which looks at everything. */
 static inline edo__task *take_quick(edo__worker *w)
 {
 #if EDO__ASAN || EDO__TSAN || defined(EDO_FORCE_MIGRATE)
@@ -246,8 +247,8 @@ static inline edo__task *take_quick(edo__worker *w)
 #endif
 }
 
-/* Leaves the stack `from` for good or until it is resumed: straight for t when it has a stack or a warm one
- * is at hand, else by way of the loop. */
+/* Leaves the stack `from` for good or until it is resumed: straight for t when it has a stack or a
+ * warm one is at hand, else by way of the loop. */
 static inline void leave(edo__worker *w, edo__stack *from, edo__task *t)
 {
     if (t == NULL) {
@@ -277,8 +278,8 @@ void edo__suspend(edo__task *self, edo__action action)
     settle(self->worker);
 }
 
-/* t has ended on s, which is still in use. Returns when s has its next task: at once when the next one to
- * run is new, so that it costs no switch at all. */
+/* t has ended on s, which is still in use. Returns when s has its next task: at once when the next
+ * one to run is new, so that it costs no switch at all. */
 static inline void end_task(edo__task *t, edo__stack *s)
 {
     edo__worker *w = t->worker;

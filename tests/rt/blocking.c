@@ -229,7 +229,8 @@ TEST_TIMEOUT(cancels_at_any_moment, 60)
     run_on(w, storms, NULL);
 }
 
-/* The same for blocking children of a group: those that started are reported as done, the others as cancelled. */
+/* The same for blocking children of a group: those that started are reported as done, the others
+ * as cancelled. */
 static int touch_slowly(void *arg)
 {
     pause_us(100);
