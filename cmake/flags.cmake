@@ -27,6 +27,8 @@ target_compile_options(edo_flags INTERFACE
     $<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wshadow;-Wconversion;-Wstrict-prototypes;-Wvla>)
 # edo_assert(!"what happened") is an idiom; clang's -Wconversion would refuse it, gcc skips the option.
 target_compile_options(edo_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-string-conversion>)
+# The valgrind of Debian 12 cannot read the DWARF 5 of its clang.
+target_compile_options(edo_flags INTERFACE $<$<C_COMPILER_ID:Clang>:-gdwarf-4>)
 if(EDO_WERROR)
     target_compile_options(edo_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Werror>)
 endif()
