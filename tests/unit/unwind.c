@@ -194,7 +194,7 @@ TEST(interrupted_code_comes_first)
     CHECK_INT(sigaction(SIGILL, &action, NULL), ==, 0);
     gets_interrupted();
     trace_text(signal_pcs, signal_count, text, sizeof text);
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !EDO__TSAN /* there the trace starts at the handler */
     CHECK(strncmp(text, "gets_interrupted+0x", 19) == 0);
 #endif
     expect_in_order(text, (const char *const[]){ "gets_interrupted", "main", NULL });
