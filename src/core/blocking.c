@@ -57,6 +57,8 @@ int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg
         return fn(arg);
     edo__pool *pool = self->rt->pool;
     task_job j = { .job = { .run = task_job_run, .cls = cls }, .fn = fn, .arg = arg, .task = self };
+    /* Said before it parks: starting a thread takes a while, and the job may run meanwhile. */
+    edo__astore(&self->why, (uint8_t)EDO__WHY_BLOCKING, EDO__RLX);
     if (!edo__wait_begin(self, true))
         return -ECANCELED;
     rc = edo__pool_submit(pool, &j.job);
