@@ -2,8 +2,11 @@
 /* A worker's loop: find a task, run it, do what it asked for when it suspended; with nothing to
  * run, look at other workers' queues, then sleep in the I/O backend.
  *
- * A task is published to its wakers, or put back into a queue, only here: after it has left its
- * stack and its registers are saved. */
+ * A task that suspends passes the worker straight on to the next one if finding that takes no more
+ * than a look at the slot and the ring; else it goes back to the loop.
+ *
+ * A task is published to its wakers, or put back into a queue, only in settle(): on the other side
+ * of the switch, after it has left its stack and its registers are saved. */
 #include "core/group.h"
 #include "core/monitor.h"
 #include "core/sched.h"
