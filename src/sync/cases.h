@@ -24,6 +24,10 @@ void edo__notify_disarm(edo_notify *n, edo__waiter *w);
 /* w->value: where to receive to, or what to send. */
 int edo__chan_arm_recv(edo_chan *c, edo__waiter *w);
 int edo__chan_arm_send(edo_chan *c, edo__waiter *w);
+/* The winner holds a slot. */
+int edo__chan_arm_reserve(edo_chan *c, edo__waiter *w);
+int edo__chan_arm_closed(edo_chan *c, edo__waiter *w);
+void edo__chan_disarm_closed(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_recv(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_send(edo_chan *c, edo__waiter *w);
 

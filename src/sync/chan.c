@@ -26,6 +26,9 @@ int edo_chan_create(edo_chan **out, size_t size, size_t capacity)
     c->closed = 0;
     c->receivers = (edo__waitq){ 0 };
     c->senders = (edo__waitq){ 0 };
+    c->closers = (edo__waitq){ 0 };
+    c->reserved = c->reservers = 0;
+    c->n_senders = c->n_receivers = 0;
     c->refs = 1;
     edo__store_init(&c->store, c->ring, size, capacity);
     *out = c;
@@ -43,40 +46,85 @@ void edo_chan_unref(edo_chan *c)
     /* release: what was done to it comes before; acquire: and is seen by who frees it */
     if (c == NULL || edo__asub(&c->refs, 1u, EDO__AR) != 1)
         return;
-    edo_assert(c->receivers.head == NULL && c->senders.head == NULL);
+    edo_assert(c->receivers.head == NULL && c->senders.head == NULL && c->closers.head == NULL);
+    edo_assert(c->reserved == 0 && "a permit is still out");
     edo__store_deinit(&c->store);
     free(c);
 }
 
-/* Pops and claims the first live waiter: it stays as it is until the lock is released. NULL:
+/* Pops and claims the first live receiver: it stays as it is until the lock is released. NULL:
  * none. */
-static inline edo__waiter *claim_first(edo__waitq *q, edo__chan_after *a)
+static inline edo__waiter *claim_receiver(edo_chan *c, edo__chan_after *a)
 {
     edo__waiter *w;
-    while ((w = edo__waitq_pop(q)) != NULL) {
+    while ((w = edo__waitq_pop(&c->receivers)) != NULL) {
         uint32_t was = edo__claim(w->task, w->code);
         if (edo__unlikely(was == EDO__WORD_IDLE))
             continue;
-        a->wake = was == EDO__WORD_PARKED ? w->task : NULL;
+        edo__chan_woken(a, w, was);
         return w;
     }
     return NULL;
+}
+
+/* The same for the first live sender, past reservers, whom a receiver is of no use to. */
+static inline edo__waiter *claim_sender(edo_chan *c, edo__chan_after *a)
+{
+    edo__waiter *next;
+    for (edo__waiter *w = c->senders.head; w != NULL; w = next) {
+        next = w->next;
+        if (edo__unlikely(w->n != 0))
+            continue;
+        edo__waitq_remove(&c->senders, w);
+        uint32_t was = edo__claim(w->task, w->code);
+        if (edo__unlikely(was == EDO__WORD_IDLE))
+            continue;
+        edo__chan_woken(a, w, was);
+        return w;
+    }
+    return NULL;
+}
+
+/* As long as there is enough room for the first in line, it gets it. */
+static inline __attribute__((always_inline)) void admit(edo_chan *c, edo__chan_after *a)
+{
+    edo__waiter *w;
+    while ((w = c->senders.head) != NULL) {
+        size_t room = c->store.cap - c->store.count - c->reserved;
+        if (room == 0 || room < w->n)
+            return;
+        edo__chan_unline(c, w);
+        uint32_t was = edo__claim(w->task, w->code);
+        if (edo__unlikely(was == EDO__WORD_IDLE))
+            continue;
+        if (edo__likely(w->n == 0)) {
+            edo__store_put(&c->store, w->value);
+        } else {
+            c->reserved += w->n;
+            edo__chan_set_limit(c);
+        }
+        edo__chan_woken(a, w, was);
+    }
 }
 
 static inline __attribute__((always_inline)) int take(edo_chan *c, void *value, edo__chan_after *a)
 {
     edo__waiter *w;
     if (c->store.count > 0) {
-        a->drop = edo__store_take(&c->store, value);
-        if (edo__unlikely(c->senders.head != NULL) && (w = claim_first(&c->senders, a)) != NULL)
-            edo__store_put(&c->store, w->value);
+        edo__block *drop = edo__store_take(&c->store, value);
+        if (edo__unlikely(drop != NULL)) {
+            drop->next = a->drop;
+            a->drop = drop;
+        }
+        if (edo__unlikely(c->senders.head != NULL))
+            admit(c, a);
         return 0;
     }
-    if (c->senders.head != NULL && (w = claim_first(&c->senders, a)) != NULL) {
+    if (c->senders.head != NULL && (w = claim_sender(c, a)) != NULL) {
         edo__copy(value, w->value, c->store.size);
         return 0;
     }
-    return edo__unlikely(c->closed) ? -EPIPE : -EAGAIN;
+    return edo__unlikely(c->closed) && c->reserved == 0 ? -EPIPE : -EAGAIN;
 }
 
 static inline __attribute__((always_inline)) int give(edo_chan *c, const void *value,
@@ -85,7 +133,7 @@ static inline __attribute__((always_inline)) int give(edo_chan *c, const void *v
     edo__waiter *w;
     if (edo__unlikely(c->closed))
         return -EPIPE;
-    if (c->receivers.head != NULL && (w = claim_first(&c->receivers, a)) != NULL) {
+    if (c->receivers.head != NULL && (w = claim_receiver(c, a)) != NULL) {
         edo__copy(w->value, value, c->store.size);
         return 0;
     }
@@ -103,6 +151,20 @@ int edo__chan_take(edo_chan *c, void *value, edo__chan_after *a)
 int edo__chan_give(edo_chan *c, const void *value, edo__chan_after *a)
 {
     return give(c, value, a);
+}
+
+void edo__chan_pass(edo_chan *c, const void *value, edo__chan_after *a)
+{
+    edo__waiter *w;
+    if (c->receivers.head != NULL && (w = claim_receiver(c, a)) != NULL)
+        edo__copy(w->value, value, c->store.size);
+    else
+        edo__store_put(&c->store, value);
+}
+
+void edo__chan_admit(edo_chan *c, edo__chan_after *a)
+{
+    admit(c, a);
 }
 
 int edo__chan_make_room(edo_chan *c)
@@ -125,6 +187,11 @@ static __attribute__((noinline)) int send_slow(edo_chan *c, const void *value, e
 {
     edo__chan_after after = { 0 };
     int rc = -EAGAIN;
+    if (c->reservers != 0) { /* are they still there? */
+        edo__chan_admit(c, &after);
+        edo__chan_pause(c, &after, self);
+        rc = edo__chan_give(c, value, &after);
+    }
     while (rc == -EAGAIN && edo__store_unbounded(&c->store)) {
         rc = edo__chan_make_room(c);
         if (rc == 0)
@@ -199,21 +266,21 @@ int edo_chan_recv_nowait(edo_chan *c, void *value)
     return rc;
 }
 
-void edo_chan_close(edo_chan *c)
+void edo__chan_close_now(edo_chan *c, edo__chan_after *a)
 {
-    edo__wakes wakes = { 0 };
-    edo__spin_lock(&c->lock);
     c->closed = 1;
-    edo__wakes_claim_all(&wakes, &c->receivers, -EPIPE);
-    edo__wakes_claim_all(&wakes, &c->senders, -EPIPE);
-    edo__spin_unlock(&c->lock);
-    edo__wakes_run(&wakes);
+    edo__wakes_claim_all(&a->more, &c->senders, -EPIPE);
+    c->reservers = 0;
+    if (c->reserved == 0)
+        edo__wakes_claim_all(&a->more, &c->receivers, -EPIPE);
+    edo__wakes_claim_all(&a->more, &c->closers, 0);
 }
 
-size_t edo_chan_len(edo_chan *c)
+void edo_chan_close(edo_chan *c)
 {
+    edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
-    size_t len = c->store.count;
+    edo__chan_close_now(c, &after);
     edo__spin_unlock(&c->lock);
-    return len;
+    edo__chan_finish(&after, NULL);
 }

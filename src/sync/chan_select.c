@@ -81,13 +81,14 @@ static verdict match(edo__waiter *w, edo__waiter *other, uint32_t *was)
     }
 }
 
-/* Matches w with the first live waiter of the other side, which is left in *out. */
+/* Matches w with the first live waiter of the other side, which is left in *out. Reservers match
+ * nobody. */
 static verdict match_first(edo__waitq *q, edo__waiter *w, edo__waiter **out, edo__chan_after *a)
 {
     edo__waiter *next;
     for (edo__waiter *other = q->head; other != NULL; other = next) {
         next = other->next;
-        if (other->task == w->task)
+        if (other->task == w->task || other->n != 0)
             continue; /* another case of the same select */
         uint32_t was;
         verdict v = match(w, other, &was);
@@ -95,7 +96,7 @@ static verdict match_first(edo__waitq *q, edo__waiter *w, edo__waiter **out, edo
             return CLAIMED;
         edo__waitq_remove(q, other);
         if (v == MATCHED) {
-            a->wake = was == EDO__WORD_PARKED ? other->task : NULL;
+            edo__chan_woken(a, other, was);
             *out = other;
             return MATCHED;
         }
@@ -115,7 +116,7 @@ int edo__chan_arm_recv(edo_chan *c, edo__waiter *w)
     if (v == MATCHED) {
         edo__copy(w->value, sender->value, c->store.size);
     } else if (v == NOBODY) {
-        if (c->store.count == 0 && !c->closed) {
+        if (c->store.count == 0 && (!c->closed || c->reserved != 0)) {
             edo__waitq_push(&c->receivers, w);
             rc = EDO__ARMED;
         } else if (edo__claim(w->task, w->code) != EDO__WORD_IDLE) {
@@ -156,6 +157,43 @@ int edo__chan_arm_send(edo_chan *c, edo__waiter *w)
     return rc;
 }
 
+/* The like for what only looks at the channel itself. */
+int edo__chan_arm_reserve(edo_chan *c, edo__waiter *w)
+{
+    edo__chan_after after = { 0 };
+    int rc = EDO__DECIDED;
+    edo__spin_lock(&c->lock);
+    int booked = edo__chan_book(c, 1, &after);
+    if (booked == -EAGAIN) {
+        w->n = 1;
+        edo__chan_line_up(c, w);
+        rc = EDO__ARMED;
+    } else if (edo__claim(w->task, w->code) != EDO__WORD_IDLE) {
+        w->result = booked;
+    } else if (booked == 0) {
+        c->reserved--;
+        edo__chan_set_limit(c);
+        edo__chan_admit(c, &after);
+    }
+    edo__spin_unlock(&c->lock);
+    edo__chan_finish(&after, NULL);
+    return rc;
+}
+
+int edo__chan_arm_closed(edo_chan *c, edo__waiter *w)
+{
+    int rc = EDO__DECIDED;
+    edo__spin_lock(&c->lock);
+    if (!c->closed) {
+        edo__waitq_push(&c->closers, w);
+        rc = EDO__ARMED;
+    } else {
+        (void)edo__claim(w->task, w->code);
+    }
+    edo__spin_unlock(&c->lock);
+    return rc;
+}
+
 static void disarm(edo_chan *c, edo__waitq *q, edo__waiter *w)
 {
     edo__spin_lock(&c->lock);
@@ -168,7 +206,13 @@ void edo__chan_disarm_recv(edo_chan *c, edo__waiter *w)
     disarm(c, &c->receivers, w);
 }
 
+/* Of a send or a reservation. */
 void edo__chan_disarm_send(edo_chan *c, edo__waiter *w)
 {
-    disarm(c, &c->senders, w);
+    edo__chan_leave_line(c, w);
+}
+
+void edo__chan_disarm_closed(edo_chan *c, edo__waiter *w)
+{
+    disarm(c, &c->closers, w);
 }

@@ -7,7 +7,7 @@
 
 void edo__store_init(edo__store *s, unsigned char *ring, size_t size, size_t cap)
 {
-    *s = (edo__store){ .cap = cap, .size = size };
+    *s = (edo__store){ .limit = cap != EDO_UNBOUNDED ? cap : 0, .cap = cap, .size = size };
     if (size == 0)
         return;
     if (cap != EDO_UNBOUNDED) {

@@ -24,6 +24,7 @@ typedef struct edo__block {
 
 typedef struct edo__store {
     size_t count; /* values inside                                              */
+    size_t limit; /* of count, for who just comes along: see edo__chan_set_limit() */
     size_t cap;   /* EDO_UNBOUNDED: blocks                                      */
     size_t size;  /* of a value                                                 */
     size_t head;  /* byte offset of the oldest value, in the ring or in first   */
@@ -50,9 +51,10 @@ static inline bool edo__store_unbounded(const edo__store *s)
 /* Whether edo__store_put() may be called. Unbounded: false asks for an offer. */
 static inline bool edo__store_has_room(const edo__store *s)
 {
-    if (edo__likely(!edo__store_unbounded(s)))
-        return s->count < s->cap;
-    return s->size == 0 || s->spare != NULL || (s->last != NULL && s->tail < s->end);
+    if (edo__likely(s->count < s->limit))
+        return true;
+    return edo__store_unbounded(s) &&
+           (s->size == 0 || s->spare != NULL || (s->last != NULL && s->tail < s->end));
 }
 
 static inline void edo__store_put(edo__store *s, const void *value)

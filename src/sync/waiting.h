@@ -46,6 +46,17 @@ typedef struct edo__wakes {
     edo__waiter *last;
 } edo__wakes;
 
+/* Adds a claimed waiter whose task is parked. */
+static inline void edo__wakes_add(edo__wakes *wakes, edo__waiter *w)
+{
+    w->next = NULL;
+    if (wakes->first == NULL)
+        wakes->first = w;
+    else
+        wakes->last->next = w;
+    wakes->last = w;
+}
+
 /* Claims a waiter that was just popped. False: it is gone, look for another. */
 static inline bool edo__wakes_claim(edo__wakes *wakes, edo__waiter *w, int result)
 {
@@ -53,14 +64,8 @@ static inline bool edo__wakes_claim(edo__wakes *wakes, edo__waiter *w, int resul
     if (was == EDO__WORD_IDLE)
         return false;
     w->result = result;
-    if (was == EDO__WORD_PARKED) {
-        w->next = NULL;
-        if (wakes->first == NULL)
-            wakes->first = w;
-        else
-            wakes->last->next = w;
-        wakes->last = w;
-    }
+    if (was == EDO__WORD_PARKED)
+        edo__wakes_add(wakes, w);
     return true;
 }
 
@@ -73,7 +78,7 @@ static inline void edo__wakes_claim_all(edo__wakes *wakes, edo__waitq *q, int re
 }
 
 /* Holding no lock. */
-static inline void edo__wakes_run(edo__wakes *wakes)
+static inline void edo__wakes_run(const edo__wakes *wakes)
 {
     edo__waiter *next;
     for (edo__waiter *w = wakes->first; w != NULL; w = next) {
