@@ -27,12 +27,13 @@ typedef struct edo__waitq {
 /* Mutual exclusion between tasks; not recursive. Held across suspensions if need be. */
 typedef struct edo_mutex {
     edo__waitq edo__q;
-    struct edo__task *edo__holder; /* for dumps and checks */
+    uintptr_t edo__word;           /* 0, or the holder's address, plus 1 when somebody waits */
+    struct edo__task *edo__holder; /* the holder while somebody waits: for dumps */
 } edo_mutex;
 
 #define EDO_MUTEX_INIT                                                                             \
     {                                                                                              \
-        { 0, 0, 0, 0 }, 0                                                                          \
+        { 0, 0, 0, 0 }, 0, 0                                                                       \
     }
 
 /* edo_mutex_init - the same as assigning EDO_MUTEX_INIT.

@@ -145,7 +145,6 @@ bool edo__clock_jump(edo_runtime *rt);
 edo__worker *edo__current_worker(const edo_runtime *rt);
 edo__worker *edo__thread_worker(void); /* of whatever runtime; async-signal-safe */
 void edo__set_current_worker(edo__worker *w);
-edo__task *edo__foreign_self(void);
 /* To the end of w's ring, or where it overflows to. On w's thread. */
 void edo__queue_local(edo__worker *w, edo__task *t);
 

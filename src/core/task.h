@@ -149,8 +149,18 @@ _Static_assert(sizeof(edo__task) == 256, "four cache lines");
 edo__task *edo__self(void);
 /* The same, NULL on a foreign thread. */
 edo__task *edo__self_task(void);
-/* What edo__self() reads. For the worker's loop only, which stays on its thread. */
+/* What edo__self() reads. For the worker's loop, which stays on its thread, and edo__self_here(). */
 extern __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
+edo__task *edo__foreign_self(void);
+
+/* edo__self() without the call: at the top of an EDO__ENTRY function, before anything in it that
+ * may suspend, and once. So the address of the thread-local dies before the first suspension. */
+static inline edo__task *edo__self_here(void)
+{
+    edo__task *t = edo__tls_self;
+    return edo__likely(t != NULL) ? t : edo__foreign_self();
+}
+#define EDO__ENTRY __attribute__((noinline))
 
 static inline bool edo__is_foreign(const edo__task *t)
 {

@@ -1,58 +1,85 @@
 /* SPDX-License-Identifier: MIT */
-/* The mutex: one word (free, locked, contended) that is changed by a CAS when nobody waits, and a
- * queue under a spin lock otherwise.
+/* The mutex: one word, changed by a CAS when nobody waits, and a queue under a spin lock otherwise.
  *
- * Fair: the word is never FREE while somebody waits, because unlocking hands the mutex over to the
- * first waiter; so nobody overtakes. CONTENDED is entered and left under q.lock only.
+ * The word is 0 when free, else the holder's address; so one locked instruction takes the mutex and
+ * records who has it, and unlocking by anybody else cannot succeed. The lowest bit, CONTENDED, says
+ * that somebody waits or just waited: the word is then changed under q.lock only, by plain stores.
+ *
+ * Fair: the word is never 0 while somebody waits, because unlocking hands the mutex over to the
+ * first waiter; so nobody overtakes.
  *
  * Unlocking must not touch the mutex after it can be locked by another: that one may be the last
  * user and free it. So the slow path, when all waiters have gone (cancelled, they may even have
- * returned), does not store FREE under q.lock: it goes back to LOCKED, releases q.lock and ends
- * with the same CAS as the fast path. */
+ * returned), does not store 0 under q.lock: it takes CONTENDED away, releases q.lock and ends with
+ * the same CAS as the fast path. */
 #include "sync/waiting.h"
 
-enum {
-    FREE = 0,
-    LOCKED = 1,
-    CONTENDED = 2, /* locked, and somebody waits or just waited */
-};
+#define CONTENDED ((uintptr_t)1)
 
 void edo_mutex_init(edo_mutex *m)
 {
     *m = (edo_mutex)EDO_MUTEX_INIT;
 }
 
-static inline bool try_lock(edo_mutex *m, edo__task *self)
+static inline uintptr_t word_of(const edo__task *t)
 {
-    uint32_t was = FREE;
-    /* acquire: pairs with the release in edo_mutex_unlock() */
-    if (!edo__acas(&m->edo__q.state, &was, LOCKED, EDO__ACQ, EDO__RLX))
-        return false;
-    /* relaxed: read by dumps, and by the holder itself */
-    edo__astore(&m->edo__holder, self, EDO__RLX);
-    return true;
+    return (uintptr_t)t;
 }
 
-/* Makes the word CONTENDED, with q.lock held. False: the mutex was free and is now ours. */
-static bool contend(edo_mutex *m)
+static inline bool try_lock(edo_mutex *m, edo__task *self)
 {
-    uint32_t was = edo__aload(&m->edo__q.state, EDO__RLX); /* a guess; the CAS decides */
+    uintptr_t was = 0;
+    /* acquire: pairs with the release in release(), called by edo_mutex_unlock() */
+    return edo__acas(&m->edo__word, &was, word_of(self), EDO__ACQ, EDO__RLX);
+}
+
+static inline bool release(edo_mutex *m, edo__task *self)
+{
+    uintptr_t was = word_of(self);
+    /* release: pairs with the acquire in try_lock() and contend(). The last access to m. */
+    return edo__acas(&m->edo__word, &was, (uintptr_t)0, EDO__REL, EDO__RLX);
+}
+
+/* Under q.lock, CONTENDED or about to be: t holds it. */
+static inline void record(edo_mutex *m, edo__task *t)
+{
+    uintptr_t more = m->edo__q.head != NULL ? CONTENDED : 0;
+    /* relaxed, both: q.lock orders them, and the CAS of the fast path touches no CONTENDED word;
+     * the holder is read by dumps */
+    edo__astore(&m->edo__holder, t, EDO__RLX);
+    edo__astore(&m->edo__word, word_of(t) | more, EDO__RLX);
+}
+
+/* Makes the word CONTENDED, with q.lock held. False: the mutex was free and is now t's. */
+static bool contend(edo_mutex *m, edo__task *t)
+{
+    uintptr_t was = edo__aload(&m->edo__word, EDO__RLX); /* a guess; the CAS decides */
     for (;;) {
-        if (was == CONTENDED)
+        if ((was & CONTENDED) != 0)
             return true;
-        uint32_t next = was == FREE ? LOCKED : CONTENDED;
-        /* acquire, for FREE: pairs with the release in edo_mutex_unlock() */
-        if (edo__acas(&m->edo__q.state, &was, next, EDO__ACQ, EDO__RLX))
-            return next == CONTENDED;
+        uintptr_t next = was == 0 ? word_of(t) : was | CONTENDED;
+        /* acquire, for 0: pairs with the release in release() */
+        if (!edo__acas(&m->edo__word, &was, next, EDO__ACQ, EDO__RLX))
+            continue;
+        if (was != 0) /* relaxed: for dumps */
+            edo__astore(&m->edo__holder, (edo__task *)was, EDO__RLX);
+        return was != 0;
     }
+}
+
+/* Under q.lock: the last waiter may have left. */
+static void calm(edo_mutex *m)
+{
+    uintptr_t was = edo__aload(&m->edo__word, EDO__RLX);
+    if (m->edo__q.head == NULL && (was & CONTENDED) != 0)
+        edo__astore(&m->edo__word, was & ~CONTENDED, EDO__RLX); /* relaxed: as in record() */
 }
 
 static __attribute__((noinline)) int lock_slow(edo_mutex *m, edo__task *self)
 {
     edo__waitq *q = &m->edo__q;
     edo__spin_lock(&q->lock);
-    if (!contend(m)) {
-        edo__astore(&m->edo__holder, self, EDO__RLX);
+    if (!contend(m, self)) {
         edo__spin_unlock(&q->lock);
         return 0;
     }
@@ -61,16 +88,14 @@ static __attribute__((noinline)) int lock_slow(edo_mutex *m, edo__task *self)
     if (rc == 0)
         return 0; /* handed over; the unlocker has recorded us as the holder */
     edo__spin_lock(&q->lock);
-    /* relaxed: q.lock orders it; the CAS of the fast path touches no CONTENDED word */
-    if (q->head == NULL && edo__aload(&q->state, EDO__RLX) == CONTENDED)
-        edo__astore(&q->state, LOCKED, EDO__RLX);
+    calm(m);
     edo__spin_unlock(&q->lock);
     return rc;
 }
 
-int edo_mutex_lock(edo_mutex *m)
+EDO__ENTRY int edo_mutex_lock(edo_mutex *m)
 {
-    edo__task *self = edo__self();
+    edo__task *self = edo__self_here();
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
@@ -80,47 +105,44 @@ int edo_mutex_lock(edo_mutex *m)
     return 0;
 }
 
-int edo_mutex_lock_nowait(edo_mutex *m)
+EDO__ENTRY int edo_mutex_lock_nowait(edo_mutex *m)
 {
-    return try_lock(m, edo__self()) ? 0 : -EAGAIN;
+    return try_lock(m, edo__self_here()) ? 0 : -EAGAIN;
 }
 
-/* Hands the mutex to the first waiter. False: nobody waits any more, and the word is LOCKED. */
+/* Hands the mutex to the first waiter. False: nobody waits any more, and the word is uncontended. */
 static bool hand_over(edo_mutex *m)
 {
     edo__waitq *q = &m->edo__q;
     edo__waiter *w;
     edo__spin_lock(&q->lock);
-    edo_assert(edo__aload(&q->state, EDO__RLX) !=
-               FREE); /* else: unlocked by who does not hold it */
     while ((w = edo__waitq_pop(q)) != NULL) {
         edo__task *t = w->task;
         uint32_t was = edo__claim(t, w->code);
         if (was == EDO__WORD_IDLE)
             continue;
-        edo__astore(&m->edo__holder, t, EDO__RLX);
-        if (q->head == NULL)
-            edo__astore(&q->state, LOCKED, EDO__RLX); /* relaxed: as in lock_slow() */
+        record(m, t);
         edo__spin_unlock(&q->lock);
         edo__claimed(t, was);
         return true;
     }
-    edo__astore(&q->state, LOCKED, EDO__RLX);
+    calm(m);
     edo__spin_unlock(&q->lock);
     return false;
 }
 
-void edo_mutex_unlock(edo_mutex *m)
+static __attribute__((noinline)) void unlock_slow(edo_mutex *m, edo__task *self)
 {
-    edo_debug_assert(edo__aload(&m->edo__holder, EDO__RLX) == edo__self());
-    edo__astore(&m->edo__holder, (struct edo__task *)NULL, EDO__RLX);
-    for (;;) {
-        uint32_t was = LOCKED;
-        /* release: pairs with the acquire in try_lock() and contend(). The last access. */
-        if (edo__likely(edo__acas(&m->edo__q.state, &was, FREE, EDO__REL, EDO__RLX)))
-            return;
-        if (hand_over(m))
-            return;
-        /* Every further round needs a waiter that came and was cancelled in between. */
+    edo_assert((edo__aload(&m->edo__word, EDO__RLX) & ~CONTENDED) == word_of(self) &&
+               "unlocked by its holder");
+    /* Every further round needs a waiter that came and was cancelled in between. */
+    while (!hand_over(m) && !release(m, self)) {
     }
+}
+
+EDO__ENTRY void edo_mutex_unlock(edo_mutex *m)
+{
+    edo__task *self = edo__self_here();
+    if (edo__unlikely(!release(m, self)))
+        unlock_slow(m, self);
 }
