@@ -15,5 +15,6 @@
 #include <edo/sync.h>
 #include <edo/task.h>
 #include <edo/time.h>
+#include <edo/writer.h>
 
 #endif

@@ -43,6 +43,17 @@ EDO_MUST_CHECK int edo_wait_fd(int fd, unsigned events);
  * Threads:  any; one reader and one writer at a time */
 EDO_MUST_CHECK ssize_t edo_read(edo_stream *s, void *buf, size_t n);
 
+/* edo_readv - edo_read() into several pieces, filled in order.
+ * @iov: not changed; @count: up to 64 pieces (-EINVAL).
+ *
+ *     struct iovec iov[] = { { head, sizeof head }, { body, sizeof body } };
+ *     ssize_t n = edo_readv(s, iov, 2);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any; one reader at a time */
+EDO_MUST_CHECK ssize_t edo_readv(edo_stream *s, const struct iovec *iov, int count);
+
 /* edo_read_full - reads exactly n bytes.
  * Returns n; EDO_EEOF when the stream ended before; or the codes of edo_read(). On failure the
  * bytes read so far are in buf and lost to the stream.
@@ -62,7 +73,19 @@ EDO_MUST_CHECK ssize_t edo_read_full(edo_stream *s, void *buf, size_t n);
  * Threads:  any; one writer at a time */
 EDO_MUST_CHECK ssize_t edo_write(edo_stream *s, const void *buf, size_t n);
 
-/* edo_writev - the same from several pieces.
+/* edo_write_some - writes what fits now, waiting for room for the first byte.
+ * Returns how many of the n bytes were taken, at least 1 (0 when n is 0); -ECANCELED: none was
+ * taken, and the stream is as good as before; -EPIPE; or -errno of write(2).
+ *
+ *     while (at < n && (done = edo_write_some(s, data + at, n - at)) > 0)
+ *         at += (size_t)done;          // cancelled: goes on from here another time
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any; one writer at a time */
+EDO_MUST_CHECK ssize_t edo_write_some(edo_stream *s, const void *buf, size_t n);
+
+/* edo_writev - edo_write() from several pieces.
  * @iov: not changed; @count: up to 64 pieces.
  *
  * Suspends: maybe

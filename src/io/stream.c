@@ -39,6 +39,30 @@ ssize_t edo_read(edo_stream *s, void *buf, size_t n)
     return got;
 }
 
+ssize_t edo__iov_total(const struct iovec *iov, int count)
+{
+    if (count < 0 || count > PIECES_MAX)
+        return -EINVAL;
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        if (__builtin_add_overflow(total, iov[i].iov_len, &total) || total > SSIZE_MAX)
+            return -EINVAL;
+    return (ssize_t)total;
+}
+
+ssize_t edo_readv(edo_stream *s, const struct iovec *iov, int count)
+{
+    ssize_t total = edo__iov_total(iov, count);
+    if (total < 0)
+        return total;
+    if (total == 0)
+        return edo__checkpoint(edo__self());
+    enter(&s->reading);
+    ssize_t got = s->ops->readv(s, iov, count);
+    leave(&s->reading);
+    return got;
+}
+
 ssize_t edo_read_full(edo_stream *s, void *buf, size_t n)
 {
     if (n > SSIZE_MAX)
@@ -90,11 +114,12 @@ static ssize_t write_some(edo_stream *s, const rest *r)
     return s->ops->writev(s, part, n);
 }
 
-static ssize_t write_all(edo_stream *s, const struct iovec *iov, int count, size_t total)
+static ssize_t write_all(edo_stream *s, const struct iovec *iov, int count, size_t total,
+                         size_t already)
 {
     rest r = { .iov = iov, .count = count };
-    advance(&r, 0); /* empty pieces at the start */
-    size_t left = total;
+    advance(&r, already); /* and empty pieces */
+    size_t left = total - already;
     while (left > 0) {
         ssize_t done = write_some(s, &r);
         if (done < 0) {
@@ -107,24 +132,59 @@ static ssize_t write_all(edo_stream *s, const struct iovec *iov, int count, size
     return (ssize_t)total;
 }
 
-ssize_t edo_writev(edo_stream *s, const struct iovec *iov, int count)
+/* What a broken stream answers; 1 when it is sound. */
+static inline ssize_t refused(const edo_stream *s)
 {
-    if (count < 0 || count > PIECES_MAX)
-        return -EINVAL;
-    size_t total = 0;
-    for (int i = 0; i < count; i++)
-        if (__builtin_add_overflow(total, iov[i].iov_len, &total) || total > SSIZE_MAX)
-            return -EINVAL;
+    if (edo__likely(!s->broken))
+        return 1;
+    int rc = edo__checkpoint(edo__self());
+    return rc < 0 ? rc : -EPIPE;
+}
+
+ssize_t edo__writev_from(edo_stream *s, const struct iovec *iov, int count, size_t already)
+{
+    ssize_t total = edo__iov_total(iov, count);
+    if (total < 0)
+        return total;
     if (total == 0)
         return edo__checkpoint(edo__self());
     enter(&s->writing);
-    ssize_t rc = edo__unlikely(s->broken) ? edo__checkpoint(edo__self()) : 1;
-    if (rc == 0)
-        rc = -EPIPE;
-    else if (rc > 0)
-        rc = write_all(s, iov, count, total);
+    ssize_t rc = refused(s);
+    if (rc > 0)
+        rc = write_all(s, iov, count, (size_t)total, already);
     leave(&s->writing);
     return rc;
+}
+
+ssize_t edo_writev(edo_stream *s, const struct iovec *iov, int count)
+{
+    return edo__writev_from(s, iov, count, 0);
+}
+
+ssize_t edo__writev_some(edo_stream *s, const struct iovec *iov, int count)
+{
+    ssize_t total = edo__iov_total(iov, count);
+    if (total < 0)
+        return total;
+    if (total == 0)
+        return edo__checkpoint(edo__self());
+    enter(&s->writing);
+    ssize_t rc = refused(s);
+    if (rc > 0) {
+        rest r = { .iov = iov, .count = count };
+        advance(&r, 0); /* empty pieces at the start */
+        rc = write_some(s, &r);
+        if (rc < 0 && rc != -ECANCELED)
+            s->broken = true;
+    }
+    leave(&s->writing);
+    return rc;
+}
+
+ssize_t edo_write_some(edo_stream *s, const void *buf, size_t n)
+{
+    const struct iovec iov = { .iov_base = (void *)buf, .iov_len = n };
+    return edo__writev_some(s, &iov, 1);
 }
 
 ssize_t edo_write(edo_stream *s, const void *buf, size_t n)

@@ -25,6 +25,14 @@ struct edo_stream {
     bool broken;      /* the writer's: part of something was written and the rest will never be */
 };
 
+/* The number of bytes of up to 64 pieces, or -EINVAL. */
+ssize_t edo__iov_total(const struct iovec *iov, int count);
+/* At least one byte of the pieces, as edo_write_some(). */
+ssize_t edo__writev_some(edo_stream *s, const struct iovec *iov, int count);
+/* edo_writev() of pieces of which `already` bytes have been written by edo__writev_some(): a cancel
+ * then breaks the stream. */
+ssize_t edo__writev_from(edo_stream *s, const struct iovec *iov, int count, size_t already);
+
 /* A stream over a descriptor. */
 typedef struct edo__fd_stream {
     edo_stream base; /* first member */
