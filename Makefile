@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 SOAK_MINUTES ?= 10
 
 .DEFAULT_GOAL := all
-.PHONY: all setup test check model soak bench demo install format tidy clean
+.PHONY: all setup test check model soak bench demo install docs format tidy clean
 
 all: setup build/release/build.ninja
 	cmake --build build/release -j $(JOBS)
@@ -45,6 +45,10 @@ bench: all
 demo: all
 	@tools/demo
 
+# The reference, extracted from the headers: build/reference/html and build/reference/man.
+docs:
+	tools/reference build/reference
+
 install: all
 	cmake --install build/release --prefix $(abspath $(PREFIX))
 
@@ -56,4 +60,4 @@ tidy: setup
 
 clean:
 	rm -rf build/release build/debug build/clang build/asan build/tsan build/ucontext build/aarch64 \
-	    build/results
+	    build/results build/reference

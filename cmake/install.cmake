@@ -30,3 +30,14 @@ foreach(library ${libraries})
     install(FILES "${PROJECT_BINARY_DIR}/${library}.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endforeach()
+
+# The reference, as HTML and man pages, where there is a Python to extract it.
+find_program(EDO_PYTHON python3)
+if(EDO_PYTHON)
+    install(CODE "
+        execute_process(COMMAND \"${EDO_PYTHON}\" \"${PROJECT_SOURCE_DIR}/tools/reference\"
+            \"${PROJECT_BINARY_DIR}/reference\" COMMAND_ERROR_IS_FATAL ANY)")
+    install(DIRECTORY "${PROJECT_BINARY_DIR}/reference/man/man3"
+        DESTINATION "${CMAKE_INSTALL_MANDIR}")
+    install(DIRECTORY "${PROJECT_BINARY_DIR}/reference/html" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+endif()
