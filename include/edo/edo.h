@@ -7,9 +7,11 @@
 #include <edo/base.h>
 #include <edo/blocking.h>
 #include <edo/chan.h>
+#include <edo/delayqueue.h>
 #include <edo/io.h>
 #include <edo/metrics.h>
 #include <edo/net.h>
+#include <edo/ratelimit.h>
 #include <edo/runtime.h>
 #include <edo/select.h>
 #include <edo/sync.h>

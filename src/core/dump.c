@@ -43,6 +43,9 @@ static const char *const why_names[EDO__WHYS] = {
     [EDO__WHY_TOKEN] = "token",
     [EDO__WHY_JOINED] = "task to end",
     [EDO__WHY_STACK] = "stack",
+    [EDO__WHY_DELAYQUEUE] = "delay queue",
+    [EDO__WHY_RATELIMIT] = "rate limit",
+    [EDO__WHY_TRACKER] = "tracker to end",
     [EDO__WHY_OTHER] = "something",
 };
 

@@ -50,6 +50,9 @@ typedef enum edo__why {
     EDO__WHY_TOKEN,
     EDO__WHY_JOINED,
     EDO__WHY_STACK,
+    EDO__WHY_DELAYQUEUE,
+    EDO__WHY_RATELIMIT,
+    EDO__WHY_TRACKER,
     EDO__WHY_OTHER,
     EDO__WHYS,
 } edo__why;
