@@ -125,14 +125,10 @@ __attribute__((no_sanitize("thread"), noinline)) static bool take_picture(edo__t
 /* The stack of a parked task; 0 when it is not parked. */
 static size_t parked_stack(edo__task *t, void **pcs, size_t max)
 {
-    uint32_t was = edo__aload(&t->word, EDO__ACQ);
-    if ((was & EDO__WORD_STATE) != EDO__WORD_PARKED || was >= EDO__WAKE_CANCEL)
-        return 0;
-    uint32_t frozen = EDO__WORD_FROZEN | (was & EDO__WORD_CLASS);
-    if (!edo__acas(&t->word, &was, frozen, EDO__AR, EDO__RLX)) /* pairs with after_park() */
+    if (!edo__wait_freeze(t))
         return 0;
     size_t n = t->stack != NULL ? edo__unwind_context(&t->stack->ctx, pcs, max) : 0;
-    edo__astore(&t->word, EDO__WORD_PARKED | (frozen & EDO__WORD_CLASS), EDO__REL);
+    edo__wait_thaw(t);
     return n;
 }
 

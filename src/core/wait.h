@@ -171,6 +171,37 @@ static inline bool edo__wait_begin(edo__task *self, bool cancellable)
     return edo__wait_begin_as(self, cancellable ? EDO__CANCEL_ANY : EDO__CANCEL_NEVER);
 }
 
+/* Publishes a wait that was begun: t has left its stack, its registers are saved, so whoever claims
+ * it from here on makes it runnable. False: it is claimed already, and nobody will. */
+static inline bool edo__wait_parked(edo__task *t)
+{
+    uint32_t was = edo__aload(&t->word, EDO__ACQ);
+    uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
+    /* release: registers are saved; pairs with the claim */
+    return edo__likely(was < EDO__WAKE_CANCEL &&
+                       edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ));
+}
+
+/* Keeps a parked task from being claimed, for a look at its stack; whoever wants to claim it waits.
+ * False: it is not parked. */
+static inline bool edo__wait_freeze(edo__task *t)
+{
+    uint32_t was = edo__aload(&t->word, EDO__ACQ);
+    if ((was & EDO__WORD_STATE) != EDO__WORD_PARKED || was >= EDO__WAKE_CANCEL)
+        return false;
+    uint32_t frozen = EDO__WORD_FROZEN | (was & EDO__WORD_CLASS);
+    /* acquire: pairs with edo__wait_parked() */
+    return edo__acas(&t->word, &was, frozen, EDO__AR, EDO__RLX);
+}
+
+static inline void edo__wait_thaw(edo__task *t)
+{
+    /* relaxed: nobody but us changes a FROZEN word */
+    uint32_t frozen = edo__aload(&t->word, EDO__RLX);
+    /* release: the look is over; pairs with the claim */
+    edo__astore(&t->word, EDO__WORD_PARKED | (frozen & EDO__WORD_CLASS), EDO__REL);
+}
+
 /* edo__wait_commit() of a task, without a timer. */
 uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const void *obj);
 

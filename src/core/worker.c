@@ -56,10 +56,7 @@ static void delay_start(edo__worker *w, edo__task *t)
 
 static void after_park(edo__task *t)
 {
-    uint32_t was = edo__aload(&t->word, EDO__ACQ);
-    uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
-    /* release: registers are saved; pairs with the claim */
-    if (edo__likely(was < EDO__WAKE_CANCEL && edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ)))
+    if (edo__wait_parked(t))
         return; /* t is its waker's from here on */
     t->claimed_early = 1;
     edo__schedule(t);
