@@ -24,10 +24,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A model may have put its own for the sources under test. */
+#undef malloc
+#undef calloc
+#undef aligned_alloc
+#undef free
+
 enum {
     MODEL_THREADS = 8,
     MODEL_BUFFER = 12,
-    MODEL_REGIONS = 40,
+    MODEL_REGIONS = 160,
     MODEL_DEPTH = 4000,
     MODEL_CHOICES = 32,
     MODEL_STACK = 128 * 1024
@@ -44,7 +50,10 @@ typedef struct model_thread {
     edo__context context;
     char *stack;
     bool ended;
-    bool stuck;      /* after a failure: never resumed */
+    bool stuck;   /* after a failure: never resumed */
+    bool relaxed; /* it waits for others, see model_relax() */
+    void *last_p; /* loaded by its last operation, and what was there */
+    uint64_t last_value;
     model_kind kind; /* its next operation ... */
     void *p;
     size_t size;
@@ -54,6 +63,7 @@ typedef struct model_thread {
     uint64_t result; /* ... and what it gave */
     uint64_t history;
     unsigned waiting;
+    bool linger; /* others may go before what follows its operation */
     model_store buffer[MODEL_BUFFER];
 } model_thread;
 
@@ -61,6 +71,8 @@ typedef struct model_region {
     char *p;
     size_t size;
     bool atomic;
+    bool lingering;
+    bool dead;
     int writer; /* the only one, -1 when there may be several */
     const char *name;
 } model_region;
@@ -94,7 +106,7 @@ static struct {
     size_t seen_size, seen_count;
 } model;
 
-static uint64_t model_mix(uint64_t h, uint64_t x)
+uint64_t model_mix(uint64_t h, uint64_t x)
 {
     /* an addition so that zeros count, then a finalizer in the manner of MurmurHash3 */
     h = ((h << 7 | h >> 57) + x + 0x632BE59BD9B4E019u) * 0x9E3779B97F4A7C15u;
@@ -121,7 +133,13 @@ void model_shared(void *p, size_t size, bool atomic, const char *name)
 {
     if (model.n_regions == MODEL_REGIONS)
         abort();
-    model.regions[model.n_regions++] = (model_region){ p, size, atomic, -1, name };
+    model.regions[model.n_regions++] =
+        (model_region){ .p = p, .size = size, .atomic = atomic, .writer = -1, .name = name };
+}
+
+void model_lingering(void)
+{
+    model.regions[model.n_regions - 1].lingering = true;
 }
 
 void model_written_by(unsigned thread)
@@ -137,6 +155,32 @@ static const model_region *model_region_of(const volatile void *p)
             return r;
     }
     return NULL;
+}
+
+enum { MODEL_POISON = 0xDD };
+
+void model_dead(void *p, size_t size)
+{
+    memset(p, MODEL_POISON, size);
+    for (unsigned i = 0; i < model.n_regions; i++) {
+        model_region *r = &model.regions[i];
+        if ((uintptr_t)r->p - (uintptr_t)p < size)
+            r->dead = true;
+    }
+}
+
+/* Plain accesses are not seen, but what they write is. */
+static void model_check_dead(void)
+{
+    for (unsigned i = 0; i < model.n_regions; i++) {
+        const model_region *r = &model.regions[i];
+        for (size_t k = 0; r->dead && k < r->size; k++) {
+            if ((unsigned char)r->p[k] != MODEL_POISON) {
+                model_fail("%s was written to after it was given back", r->name);
+                return;
+            }
+        }
+    }
 }
 
 static uint64_t model_read(const volatile void *p, size_t size)
@@ -205,7 +249,7 @@ static uint64_t model_apply(model_kind kind, uint64_t was, uint64_t v, uint64_t 
     case MODEL_TAKE: return 0;
     case MODEL_STORE:
     case MODEL_XCHG: return v;
-    default: return was;
+    default: return was; /* loads, fences, and what only waits */
     }
 }
 
@@ -264,7 +308,7 @@ static void model_trace_op(const model_thread *t, const char *what, uint64_t was
     model_say("  %4u  %-10s %-22s %-10s %s", model.depth, model.config->names[t - model.threads],
               t->where, what, name);
     bool changes = t->kind != MODEL_LOAD && t->kind != MODEL_FENCE && t->kind != MODEL_REACH;
-    if (t->kind != MODEL_FENCE)
+    if (t->kind != MODEL_FENCE && t->kind != MODEL_POINT)
         model_say(changes ? ": %llx -> %llx" : ": %llx", (unsigned long long)was,
                   (unsigned long long)is);
     model_say("\n");
@@ -272,7 +316,7 @@ static void model_trace_op(const model_thread *t, const char *what, uint64_t was
 
 static const char *const model_verbs[] = { "loads", "stores",    "exchanges", "compares",
                                            "adds",  "subtracts", "ors",       "ands",
-                                           "fence", "waits for", "waits for" };
+                                           "fence", "waits for", "waits for", "goes on" };
 
 /* ---- the threads' side ---- */
 
@@ -324,7 +368,10 @@ static uint64_t model_do(model_kind kind, const volatile void *p, size_t size, u
     t->where = where;
     if (kind == MODEL_STORE && model.config->memory != MODEL_SC && order != __ATOMIC_SEQ_CST) {
         model_trace_op(t, "stores (buffer)", model_read_as(t, p, size), value);
-        return model_store_op(t, t->p, size, value, order == __ATOMIC_RELEASE);
+        (void)model_store_op(t, t->p, size, value, order == __ATOMIC_RELEASE);
+        if (model_region_of(p)->lingering)
+            model_point();
+        return 0;
     }
     if (kind == MODEL_FENCE && t->waiting == 0) {
         model_trace_op(t, "fence", 0, 0);
@@ -332,7 +379,31 @@ static uint64_t model_do(model_kind kind, const volatile void *p, size_t size, u
         return 0;
     }
     model_pause(t);
-    return t->result;
+    uint64_t result = t->result;
+    if (t->linger)
+        model_point();
+    return result;
+}
+
+void model_point(void)
+{
+    model_thread *t = &model.threads[model.self];
+    t->kind = MODEL_POINT;
+    t->p = NULL;
+    t->size = 0;
+    t->where = "";
+    model_pause(t);
+}
+
+void model_relax(void)
+{
+    if (model.self >= 0)
+        model.threads[model.self].relaxed = true;
+}
+
+unsigned model_current(void)
+{
+    return (unsigned)model.self;
 }
 
 uint64_t model_op(model_kind kind, const volatile void *p, size_t size, uint64_t value, int order,
@@ -384,6 +455,20 @@ void model_forget(uint64_t local)
     model.threads[model.self].history = model_mix(local, 1);
 }
 
+void model_learn(uint64_t what)
+{
+    model_thread *t = &model.threads[model.self];
+    t->history = model_mix(t->history, what);
+}
+
+static uint64_t model_plain_hash(uint64_t h);
+
+void model_learn_all(void)
+{
+    model_thread *t = &model.threads[model.self];
+    t->history = model_plain_hash(t->history);
+}
+
 /* The waiting side of the library's spin locks: an attempt is held back until it can succeed. */
 void edo__spin_wait(uint32_t *lock);
 void edo__spin_wait(uint32_t *lock)
@@ -398,6 +483,7 @@ static void model_thread_entry(void *arg)
     model_thread *t = arg;
     model.config->thread((unsigned)(t - model.threads));
     t->ended = true;
+    t->history = 0; /* it knows nothing any more */
     for (;;)
         model_pause(t);
 }
@@ -418,7 +504,7 @@ static void model_resume(model_thread *t)
 /* Whether its buffer has to be empty before the operation. */
 static bool model_drains(const model_thread *t)
 {
-    if (t->kind == MODEL_LOAD)
+    if (t->kind == MODEL_LOAD || t->kind == MODEL_POINT)
         return false;
     if (model.config->memory != MODEL_WEAK || t->kind == MODEL_FENCE || t->kind == MODEL_STORE)
         return true;
@@ -432,7 +518,8 @@ static bool model_drains(const model_thread *t)
     return false;
 }
 
-static bool model_enabled(const model_thread *t)
+/* Whether it could do its operation, were it not for waiting for others. */
+static bool model_possible(const model_thread *t)
 {
     if (t->ended || t->stuck || t->kind == MODEL_FENCE || (t->waiting > 0 && model_drains(t)))
         return false; /* what a fence does is done by model_settle() */
@@ -443,6 +530,24 @@ static bool model_enabled(const model_thread *t)
         return model_read(t->p, t->size) != 0;
     if (t->kind == MODEL_REACH)
         return model_read(t->p, t->size) >= t->value;
+    return true;
+}
+
+static bool model_enabled(const model_thread *t)
+{
+    if (!model_possible(t))
+        return false;
+    if (!t->relaxed)
+        return true;
+    if (t->kind == MODEL_LOAD && t->p == t->last_p)
+        return model_read_as(t, t->p, t->size) != t->last_value;
+    if (model.last != t - model.threads)
+        return true;
+    for (unsigned i = 0; i < model.config->threads; i++) {
+        if (&model.threads[i] != t && model_possible(&model.threads[i]) &&
+            !model.threads[i].relaxed)
+            return false;
+    }
     return true;
 }
 
@@ -479,7 +584,16 @@ static uint64_t model_plain_hash(uint64_t h)
         if (!model.regions[i].atomic)
             h = model_mix_bytes(h, model.regions[i].p, model.regions[i].size);
     }
-    return h;
+    return model.config->look != NULL ? model_mix(h, model.config->look()) : h;
+}
+
+/* Its memory is about to be used. */
+static const model_region *model_touch(const void *p)
+{
+    const model_region *r = model_region_of(p);
+    if (r->dead)
+        model_fail("%s is used after it was given back", r->name);
+    return r;
 }
 
 static void model_step(model_action a)
@@ -495,15 +609,28 @@ static void model_step(model_action a)
                       model.config->names[a.thread], "(store buffer)", "written", name,
                       (unsigned long long)model_read(s->p, s->size), (unsigned long long)s->value);
         }
+        model_touch(t->buffer[a.store - 1].p);
         model_store_leaves(t, a.store - 1u);
         return;
     }
     model.last = a.thread;
+    t->relaxed = false;
+    if (t->kind == MODEL_POINT) {
+        model_trace_op(t, model_verbs[t->kind], 0, 0);
+        t->history = model_mix(t->history, MODEL_POINT);
+        model_resume(t);
+        return;
+    }
+    t->linger = model_touch(t->p)->lingering && t->kind != MODEL_LOAD;
     uint64_t was = model_read_as(t, t->p, t->size);
     uint64_t is = model_cut(model_apply(t->kind, was, t->value, t->expected), t->size);
     model_trace_op(t, model_verbs[t->kind], was, is);
     if (t->kind != MODEL_LOAD)
         memcpy(t->p, &is, t->size);
+    if (t->kind == MODEL_CAS && was != t->expected)
+        t->linger = false;
+    t->last_p = t->kind == MODEL_LOAD || t->kind == MODEL_CAS ? t->p : NULL;
+    t->last_value = is;
     t->result = t->kind == MODEL_STORE ? 0 : was;
     t->history = model_mix(model_mix(t->history, t->result), (uint64_t)t->kind);
     if (t->kind == MODEL_XCHG && t->order == __ATOMIC_ACQUIRE)
@@ -516,10 +643,13 @@ static uint64_t model_hash(void)
     uint64_t h = model.config->preemptions == MODEL_UNBOUNDED ? 0 : (uint64_t)model.last + 2;
     for (unsigned i = 0; i < model.n_regions; i++)
         h = model_mix_bytes(h, model.regions[i].p, model.regions[i].size);
+    if (model.config->look != NULL)
+        h = model_mix(h, model.config->look());
     for (unsigned i = 0; i < model.config->threads; i++) {
         const model_thread *t = &model.threads[i];
         h = model_mix(h, t->history);
-        h = model_mix(h, (uint64_t)t->ended << 8 | t->waiting);
+        bool held_back = t->relaxed && model.last == (int)i;
+        h = model_mix(h, (uint64_t)held_back << 9 | (uint64_t)t->ended << 8 | t->waiting);
         for (unsigned k = 0; k < t->waiting; k++)
             h = model_mix(model_mix(h, (uintptr_t)t->buffer[k].p), t->buffer[k].value);
     }
@@ -575,7 +705,8 @@ static void model_begin(void)
     model.config->start();
     for (unsigned i = 0; i < model.config->threads; i++) {
         model_thread *t = &model.threads[i];
-        t->ended = t->stuck = false;
+        t->ended = t->stuck = t->relaxed = t->linger = false;
+        t->last_p = NULL;
         t->waiting = 0;
         t->history = i;
         edo__context_init(&t->context, t->stack, MODEL_STACK, model_thread_entry, t);
@@ -620,6 +751,7 @@ static bool model_extend(void)
 {
     if (model.config->invariant != NULL)
         model.config->invariant();
+    model_check_dead();
     if (model.result->failed)
         return false;
     if (model.depth == MODEL_DEPTH) {
@@ -715,6 +847,28 @@ void model_check(const model_config *config, model_result *result)
     for (unsigned i = 0; i < config->threads; i++)
         free(model.threads[i].stack);
     free(model.seen);
+}
+
+void model_report(const char *what, const model_config *config, const model_result *result)
+{
+    static const char *const memories[] = { "SC", "TSO", "weak" };
+    static const char *const changes[] = { "", "left out", "torn", "relaxed" };
+    static const char *const kinds[] = { "load", "store", "exchange", "CAS",  "add",
+                                         "sub",  "or",    "and",      "fence" };
+    const model_mutant *m = &config->mutant;
+    char bound[32] = "all", broken[96] = "";
+    if (config->preemptions != MODEL_UNBOUNDED)
+        snprintf(bound, sizeof bound, "preemptions <= %u", config->preemptions);
+    if (m->change != MODEL_AS_IS)
+        snprintf(broken, sizeof broken, " [%s of %s %s]", kinds[m->kind], m->where,
+                 changes[m->change]);
+    printf("| %s%s | %s | %s | %s | %llu | %llu | %u |\n", what, broken, memories[config->memory],
+           bound,
+           result->failed     ? "fails"
+           : result->complete ? "holds"
+                              : "cut short",
+           (unsigned long long)result->runs, (unsigned long long)result->states, result->depth);
+    fflush(stdout); /* a failed test leaves without */
 }
 
 #endif

@@ -3,7 +3,7 @@
  *
  * A model is a handful of threads running the library's own source, compiled with EDO_MODEL, on a few
  * words of memory. The checker runs them on one real thread and tries every order of their atomic
- * operations, store buffers included; see checker.h for how, docs/internals/park-model.md for what that
+ * operations, store buffers included; see checker.h for how, docs/internals/model-checks.md for what that
  * proves. In a model's file: define EDO_MODEL, include this, then the sources, then checker.h. */
 #ifndef EDO_TESTS_MODEL_H
 #define EDO_TESTS_MODEL_H
@@ -40,7 +40,8 @@ typedef struct model_config {
     void (*thread)(unsigned index); /* the body of thread `index` */
     void (*enter)(unsigned index); /* before each stretch of a thread: its thread-locals; or NULL */
     void (*invariant)(void);       /* in every state; may be NULL */
-    void (*end)(void);             /* no thread can go on */
+    uint64_t (*look)(void); /* a hash of what locks protect and no region holds; may be NULL */
+    void (*end)(void);      /* no thread can go on */
     model_memory memory;
     unsigned
         preemptions; /* at most so many times a thread that could go on has to wait for another */
@@ -68,6 +69,16 @@ void model_shared(void *p, size_t size, bool atomic, const char *name);
 /* The region named last is written by this thread only: its own loads from it are no events. */
 void model_written_by(unsigned thread);
 
+/* What a thread does after it has changed the region named last may be late: others may go first. For
+ * words whose change tells others something, while the thread still has something to do. */
+void model_lingering(void);
+/* Memory that was given back: no thread touches it any more, be it by a store that has waited. Makes
+ * it unlike anything it was before. */
+void model_dead(void *p, size_t size);
+
+/* The number of the thread that runs. */
+unsigned model_current(void);
+
 /* From threads. Blocks until *flag is not 0, then makes it 0. */
 void model_take(uint32_t *flag);
 /* Blocks until *word is at least `least`. */
@@ -75,6 +86,15 @@ void model_reach(uint32_t *word, uint32_t least);
 /* All the calling thread knows is now in shared memory and `local`: states that differ only in how it
  * got here are the same. */
 void model_forget(uint64_t local);
+/* Others may go first. */
+void model_point(void);
+/* In a loop that waits for others: the next load of what was just loaded waits until that is another
+ * value, any other operation until somebody else has done something. */
+void model_relax(void);
+/* The calling thread has learned something from memory that is no event, without a lock. */
+void model_learn(uint64_t what);
+/* The same, of all memory named in start() that is not atomic, and look(). */
+void model_learn_all(void);
 /* The property does not hold; from anywhere. */
 __attribute__((format(printf, 1, 2))) void model_fail(const char *format, ...);
 #define MODEL_CHECK(cond_)                                                                         \
@@ -82,6 +102,13 @@ __attribute__((format(printf, 1, 2))) void model_fail(const char *format, ...);
         if (!(cond_))                                                                              \
             model_fail("%s is false in %s", #cond_, __func__);                                     \
     } while (0)
+
+/* h and x; a hash for look(). */
+uint64_t model_mix(uint64_t h, uint64_t x);
+
+/* One line of the table: what was tried under which bounds, and how much there was. mutant: what was
+ * broken on purpose, NULL when nothing was. */
+void model_report(const char *what, const model_config *config, const model_result *result);
 
 /* From invariant(): whether stores to p wait in some buffer. */
 bool model_in_flight(const void *p);

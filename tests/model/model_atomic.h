@@ -18,8 +18,9 @@ typedef enum model_kind {
     MODEL_OR,
     MODEL_AND,
     MODEL_FENCE,
-    MODEL_TAKE, /* waits until the word is not 0, and makes it 0 */
-    MODEL_REACH /* waits until the word is at least so much */
+    MODEL_TAKE,  /* waits until the word is not 0, and makes it 0 */
+    MODEL_REACH, /* waits until the word is at least so much */
+    MODEL_POINT  /* does nothing: others may go first */
 } model_kind;
 
 /* An operation on size bytes at p. Returns what was there before. where: the function it stands in. */
