@@ -11,7 +11,55 @@
 extern "C" {
 #endif
 
-/* Counts since the runtime started, and states at the moment of reading. */
+/* How many values of which size: nanoseconds. Bucket 0 holds what is below 16 ns, then there are
+ * four buckets per power of two up to 17 s, and the last holds the rest. */
+#define EDO_HISTOGRAM_BUCKETS 122
+typedef struct edo_histogram {
+    uint64_t count; /* of values                */
+    uint64_t sum;   /* of all values            */
+    uint64_t max;   /* the largest value        */
+    uint64_t buckets[EDO_HISTOGRAM_BUCKETS];
+} edo_histogram;
+
+/* edo_histogram_limit - the value in nanoseconds that all of a bucket's values are below.
+ * @bucket: 0 to EDO_HISTOGRAM_BUCKETS - 1, whose limit is UINT64_MAX.
+ *
+ *     for (unsigned i = 0; i < EDO_HISTOGRAM_BUCKETS; i++)
+ *         if (m.run_time.buckets[i] != 0)
+ *             printf("below %llu ns: %llu\n", (unsigned long long)edo_histogram_limit(i),
+ *                    (unsigned long long)m.run_time.buckets[i]);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+uint64_t edo_histogram_limit(unsigned bucket);
+
+/* edo_histogram_quantile - the value in nanoseconds that a part of all values does not exceed,
+ * interpolated within its bucket; 0 when there is none.
+ * @q: the part, 0 to 1: 0.5 for the median.
+ *
+ *     uint64_t p99 = edo_histogram_quantile(&m.wake_to_run, 0.99);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+uint64_t edo_histogram_quantile(const edo_histogram *h, double q);
+
+/* edo_histogram_mean - the mean in nanoseconds; 0 when there are no values.
+ *
+ *     uint64_t mean = edo_histogram_mean(&m.run_time);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+uint64_t edo_histogram_mean(const edo_histogram *h);
+
+/* Counts since the runtime started, and states at the moment of reading. About 2.5 KiB: for a task
+ * with a small stack better not on it.
+ *
+ * The histograms hold samples as edo_config.metrics says; all else counts every event. In a
+ * histogram each run (each wake-up) is as likely to be as any other, whatever it took: quantiles
+ * and mean are right, `count` is that of the samples. */
 typedef struct edo_metrics {
     uint32_t workers;              /* worker threads                                          */
     uint32_t workers_parked;       /* of them idle                                            */
@@ -40,7 +88,37 @@ typedef struct edo_metrics {
     uint64_t stacks_in_use;        /* stacks bound to tasks                                   */
     uint64_t stacks_cached;        /* stacks kept for the next task                           */
     uint64_t stack_bytes_mapped;   /* address space of all stacks                             */
+    uint64_t io_submits;           /* requests to the kernel: epoll: changes of registrations */
+    uint64_t remote_schedules;     /* tasks made runnable by threads that are no workers      */
+    uint64_t noops;                /* times a worker woke up and found nothing to run         */
+    int64_t busy_ns;               /* all workers' time that was not spent idle               */
+    int64_t idle_ns;               /* ... and that was: asleep, or looking for work in vain   */
+    edo_histogram run_time;        /* how long a task ran until it suspended or ended         */
+    edo_histogram wake_to_run;     /* from being made runnable (or spawned) to running        */
 } edo_metrics;
+
+/* One worker's share of the above. */
+typedef struct edo_worker_metrics {
+    int32_t tid;            /* the kernel's number of its thread                      */
+    bool running;           /* it runs a task at this moment                          */
+    uint64_t tasks_spawned; /* by the tasks it ran                                    */
+    uint64_t tasks_finished;
+    uint64_t polls;
+    uint64_t steals; /* by it                                                  */
+    uint64_t stolen;
+    uint64_t parks;
+    uint64_t unparks; /* of others, by it                                       */
+    uint64_t noops;
+    uint64_t budget_yields;
+    uint64_t overflows;
+    uint64_t local_depth;
+    uint64_t timers;
+    uint64_t timers_fired;
+    int64_t busy_ns;
+    int64_t idle_ns;
+    edo_histogram run_time;
+    edo_histogram wake_to_run;
+} edo_worker_metrics;
 
 /* edo_metrics_read - takes a reading. Counters of different workers are read one after another.
  * @rt: NULL: the calling task's.
@@ -54,6 +132,21 @@ typedef struct edo_metrics {
  * Cancel:   not a checkpoint
  * Threads:  any */
 int edo_metrics_read(edo_runtime *rt, edo_metrics *out);
+
+/* edo_metrics_worker - takes a reading of one worker.
+ * @rt: NULL: the calling task's.
+ * @worker: 0 to edo_metrics.workers - 1.
+ * @out: filled.
+ * Returns 0, -EINVAL when there is no such worker, or -EPERM when rt is NULL outside of a task.
+ *
+ *     edo_worker_metrics w;
+ *     for (unsigned i = 0; edo_metrics_worker(NULL, i, &w) == 0; i++)
+ *         printf("%u: %.1f %% busy\n", i, 100.0 * w.busy_ns / (w.busy_ns + w.idle_ns));
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out);
 
 /* edo_dump - writes every task: id, name, spawn site, parent, state, what it waits for and since
  * when, and its stack. Works while a worker is stuck.

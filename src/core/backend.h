@@ -28,7 +28,7 @@ typedef struct edo__desc {
 } edo__desc;
 
 typedef struct edo__io_stats {
-    uint64_t polls, events, fds;
+    uint64_t polls, events, fds, submits;
 } edo__io_stats;
 
 typedef struct edo__backend {

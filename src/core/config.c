@@ -43,26 +43,39 @@ static int env_number(const char *name, uint64_t min, uint64_t max, uint64_t *ou
     return 1;
 }
 
-static int env_backend(edo_backend *out)
+/* One of some words of the environment: its index, -1 when not set, or -EINVAL. */
+static int env_word(const char *name, const char *const *words, const char *expected)
 {
-    static const char *const names[] = { "auto", "uring", "epoll", "sim" };
-    const char *text = getenv("EDO_BACKEND");
+    const char *text = getenv(name);
     if (text == NULL || *text == '\0')
-        return 0;
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = (edo_backend)i;
-            return 0;
-        }
+        return -1;
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(text, words[i]) == 0)
+            return i;
     }
-    fprintf(stderr, "edo: EDO_BACKEND=%s: expected auto, uring, epoll or sim\n", text);
+    fprintf(stderr, "edo: %s=%s: expected %s\n", name, text, expected);
     return -EINVAL;
+}
+
+static int env_words(edo_config *c)
+{
+    static const char *const backends[] = { "auto", "uring", "epoll", "sim", NULL };
+    static const char *const metrics[] = { "sampled", "off", "all", NULL };
+    int backend = env_word("EDO_BACKEND", backends, "auto, uring, epoll or sim");
+    int mode = env_word("EDO_METRICS", metrics, "off, sampled or all");
+    if (backend == -EINVAL || mode == -EINVAL)
+        return -EINVAL;
+    if (backend >= 0)
+        c->backend = (edo_backend)backend;
+    if (mode >= 0)
+        c->metrics = (edo_metrics_mode)mode;
+    return 0;
 }
 
 static int config_from_environment(edo_config *c)
 {
     uint64_t n;
-    int rc = env_backend(&c->backend);
+    int rc = env_words(c);
     if (rc < 0)
         return rc;
     if ((rc = env_number("EDO_WORKERS", 1, EDO__WORKERS_MAX, &n)) > 0)
@@ -92,7 +105,7 @@ int edo__config_fill(edo_config *out, const edo_config *config)
     if (rc < 0)
         return rc;
     if (c.workers > EDO__WORKERS_MAX || c.blocking_max > BLOCKING_MAX || c.blocking_keepalive < 0 ||
-        c.stuck_after < 0)
+        c.stuck_after < 0 || c.metrics < EDO_METRICS_SAMPLED || c.metrics > EDO_METRICS_ALL)
         return -EINVAL;
     if (c.backend != EDO_BACKEND_AUTO && c.backend != EDO_BACKEND_EPOLL)
         return -ENOTSUP;

@@ -16,17 +16,46 @@ static void add_counters(edo_metrics *m, const edo__counters *c)
     m->budget_yields += edo__aload(&c->budget_yields, EDO__RLX);
     m->overflows += edo__aload(&c->overflows, EDO__RLX);
     m->timers_fired += edo__aload(&c->timers_fired, EDO__RLX);
+    m->remote_schedules += edo__aload(&c->remote, EDO__RLX);
+}
+
+static uint64_t local_depth(const edo__worker *w)
+{
+    return edo__queue_len(&w->queue) + edo__aload(&w->mail_len, EDO__RLX) +
+           (edo__aload(&w->lifo, EDO__RLX) != NULL);
+}
+
+static uint64_t timers_armed(edo__worker *w)
+{
+    edo__spin_lock(&w->timer_lock);
+    uint64_t n = w->wheel.count;
+    edo__spin_unlock(&w->timer_lock);
+    return n;
+}
+
+/* Since its loop began; nothing before that. */
+static void add_time(const edo__worker *w, int64_t *busy, int64_t *idle)
+{
+    int64_t started = edo__aload(&w->meter.started, EDO__RLX);
+    if (started == 0)
+        return;
+    int64_t now = edo__clock_real();
+    int64_t spent = edo__meter_idle_ns(&w->meter, now);
+    *idle += spent;
+    if (now - started > spent)
+        *busy += now - started - spent;
 }
 
 static void add_worker(edo_metrics *m, edo__worker *w)
 {
     add_counters(m, &w->counters);
     m->polls += edo__aload(&w->tick, EDO__RLX);
-    m->local_depth += edo__queue_len(&w->queue) + edo__aload(&w->mail_len, EDO__RLX) +
-                      (edo__aload(&w->lifo, EDO__RLX) != NULL);
-    edo__spin_lock(&w->timer_lock);
-    m->timers += w->wheel.count;
-    edo__spin_unlock(&w->timer_lock);
+    m->noops += edo__aload(&w->meter.noops, EDO__RLX);
+    m->local_depth += local_depth(w);
+    m->timers += timers_armed(w);
+    add_time(w, &m->busy_ns, &m->idle_ns);
+    edo__meter_add(&w->meter.run, &m->run_time);
+    edo__meter_add(&w->meter.wake, &m->wake_to_run);
 }
 
 static void add_stacks(edo_metrics *m, edo_runtime *rt)
@@ -52,32 +81,64 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out)
         rt = edo_runtime_current();
     if (rt == NULL)
         return -EPERM;
-    edo_metrics m;
-    memset(&m, 0, sizeof m);
-    m.workers = rt->n_workers;
-    m.workers_parked = edo__aload(&rt->idle.sleeping, EDO__RLX);
+    memset(out, 0, sizeof *out);
+    edo_metrics *m = out;
+    m->workers = rt->n_workers;
+    m->workers_parked = edo__aload(&rt->idle.sleeping, EDO__RLX);
     /* finished before spawned: a task that ends in between must not make "alive" negative */
-    add_counters(&m, &rt->outside);
+    add_counters(m, &rt->outside);
     for (uint32_t i = 0; i < rt->n_workers; i++)
-        add_worker(&m, &rt->workers[i]);
-    m.tasks_spawned = edo__aload(&rt->outside.spawned, EDO__ACQ);
+        add_worker(m, &rt->workers[i]);
+    m->tasks_spawned = edo__aload(&rt->outside.spawned, EDO__ACQ);
     for (uint32_t i = 0; i < rt->n_workers; i++)
-        m.tasks_spawned += edo__aload(&rt->workers[i].counters.spawned, EDO__ACQ);
-    m.tasks_alive = m.tasks_spawned - m.tasks_finished;
-    m.inject_depth = edo__aload(&rt->inject.len, EDO__RLX);
+        m->tasks_spawned += edo__aload(&rt->workers[i].counters.spawned, EDO__ACQ);
+    m->tasks_alive = m->tasks_spawned - m->tasks_finished;
+    m->inject_depth = edo__aload(&rt->inject.len, EDO__RLX);
     edo__pool_stats pool;
     edo__pool_read_stats(rt->pool, &pool);
-    m.blocking_threads = pool.threads;
-    m.blocking_idle = pool.idle;
-    m.blocking_queue_depth = pool.depth;
-    m.blocking_jobs = pool.done;
+    m->blocking_threads = pool.threads;
+    m->blocking_idle = pool.idle;
+    m->blocking_queue_depth = pool.depth;
+    m->blocking_jobs = pool.done;
     edo__io_stats io = { 0 };
     rt->backend->read_stats(rt, &io);
-    m.fds = io.fds;
-    m.io_polls = io.polls;
-    m.io_events = io.events;
-    m.stuck_events = edo__aload(&rt->stuck_events, EDO__RLX);
-    add_stacks(&m, rt);
-    *out = m;
+    m->fds = io.fds;
+    m->io_polls = io.polls;
+    m->io_events = io.events;
+    m->io_submits = io.submits;
+    m->stuck_events = edo__aload(&rt->stuck_events, EDO__RLX);
+    add_stacks(m, rt);
+    return 0;
+}
+
+int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out)
+{
+    if (rt == NULL)
+        rt = edo_runtime_current();
+    if (rt == NULL)
+        return -EPERM;
+    if (worker >= rt->n_workers)
+        return -EINVAL;
+    edo__worker *w = &rt->workers[worker];
+    const edo__counters *c = &w->counters;
+    memset(out, 0, sizeof *out);
+    out->tid = edo__aload(&w->tid, EDO__RLX);
+    out->running = edo__aload(&w->current, EDO__RLX) != NULL;
+    out->tasks_spawned = edo__aload(&c->spawned, EDO__RLX);
+    out->tasks_finished = edo__aload(&c->finished, EDO__RLX);
+    out->polls = edo__aload(&w->tick, EDO__RLX);
+    out->steals = edo__aload(&c->steals, EDO__RLX);
+    out->stolen = edo__aload(&c->stolen, EDO__RLX);
+    out->parks = edo__aload(&c->parks, EDO__RLX);
+    out->unparks = edo__aload(&c->unparks, EDO__RLX);
+    out->noops = edo__aload(&w->meter.noops, EDO__RLX);
+    out->budget_yields = edo__aload(&c->budget_yields, EDO__RLX);
+    out->overflows = edo__aload(&c->overflows, EDO__RLX);
+    out->local_depth = local_depth(w);
+    out->timers = timers_armed(w);
+    out->timers_fired = edo__aload(&c->timers_fired, EDO__RLX);
+    add_time(w, &out->busy_ns, &out->idle_ns);
+    edo__meter_add(&w->meter.run, &out->run_time);
+    edo__meter_add(&w->meter.wake, &out->wake_to_run);
     return 0;
 }

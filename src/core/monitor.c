@@ -261,15 +261,15 @@ static bool relieve_mail(edo__worker *w)
     edo__spin_lock(&w->mail_lock);
     for (edo__task *t = w->mail_head; t != NULL;) {
         edo__task *next = t->next;
-        edo__task **tail = t->pins != 0 ? &keep_last : &last;
-        edo__task **head = t->pins != 0 ? &keep : &first;
+        edo__task **tail = edo__pinned(t) ? &keep_last : &last;
+        edo__task **head = edo__pinned(t) ? &keep : &first;
         t->next = NULL;
         if (*tail != NULL)
             (*tail)->next = t;
         else
             *head = t;
         *tail = t;
-        *(t->pins != 0 ? &kept : &n) += 1;
+        *(edo__pinned(t) ? &kept : &n) += 1;
         t = next;
     }
     w->mail_head = keep;
@@ -314,7 +314,7 @@ static bool look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
             seen->cpu = thread_cpu(m, w);
             /* It counts tasks, not time, between looks at its timers: long runs make that too
              * rare. */
-            edo__astore(&w->tend_wanted, 1u, EDO__RLX);
+            edo__aor(&w->wanted, EDO__WANT_TEND, EDO__RLX);
         }
         return false;
     }

@@ -118,7 +118,10 @@ static void schedule_here(edo__worker *w, edo__task *t)
 static void schedule_outside(edo_runtime *rt, edo__task *t)
 {
     edo__aadd(&rt->visitors, 1u, EDO__RLX); /* seen by whoever sees t runnable */
-    if (t->pins != 0) {
+    edo__aadd(&rt->outside.remote, 1u, EDO__RLX);
+    if (t->pins >= EDO__PIN_WATCHED)
+        edo__meter_woken(t);
+    if (edo__pinned(t)) {
         mail(t->worker, t);
     } else {
         edo__inject_push(&rt->inject, t, t, 1);
@@ -134,8 +137,12 @@ void edo__schedule_on(edo__worker *w, edo__task *t)
         return;
     }
     if (edo__unlikely(t->pins != 0)) {
-        mail(t->worker, t);
-        return;
+        if (t->pins >= EDO__PIN_WATCHED)
+            edo__meter_woken(t);
+        if (edo__pinned(t)) {
+            mail(t->worker, t);
+            return;
+        }
     }
 #ifdef EDO_FORCE_MIGRATE
     edo_runtime *rt = t->rt;
@@ -162,7 +169,7 @@ void edo__schedule_by(edo__task *self, edo__task *t)
 
 void edo__schedule_new(edo__worker *w, edo__task *t)
 {
-    if (edo__unlikely(t->pins != 0 && t->worker == NULL))
+    if (edo__unlikely(edo__pinned(t) && t->worker == NULL))
         t->worker = &t->rt->workers[0];
     edo__schedule_on(w, t);
 }
@@ -218,7 +225,7 @@ int edo_task_pin(bool on)
     edo__task *self = edo__self_task();
     if (self == NULL)
         return -EPERM;
-    edo_assert(on ? self->pins < UINT16_MAX : self->pins > 0);
+    edo_assert(on ? self->pins < EDO__PIN_WATCHED - 1 : self->pins > 0);
     self->flags |= EDO__TF_OPTIONS; /* should it end pinned: see edo__task_free() */
     self->pins = (uint16_t)(on ? self->pins + 1 : self->pins - 1);
     return 0;

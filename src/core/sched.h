@@ -5,6 +5,7 @@
 #define EDO_CORE_SCHED_H
 
 #include "core/backend.h"
+#include "core/meter.h"
 #include "core/park.h"
 #include "core/pool.h"
 #include "core/queue.h"
@@ -30,9 +31,15 @@ typedef enum edo__action { /* what a task asked of its worker when it suspended 
                            EDO__ACTION_YIELD,
 } edo__action;
 
+enum {                       /* edo__worker.wanted */
+       EDO__WANT_TEND = 1u,  /* the monitor says that time has passed: look at timers, I/O */
+       EDO__WANT_WATCH = 2u, /* the present run is measured */
+};
+
 typedef struct edo__counters { /* written by one worker, read by anybody: relaxed atomics */
     uint64_t spawned, finished, steals, stolen, parks, unparks, budget_yields, overflows;
     uint64_t timers_fired;
+    uint64_t remote; /* tasks made runnable, from outside */
 } edo__counters;
 
 typedef struct edo__worker {
@@ -46,8 +53,8 @@ typedef struct edo__worker {
     edo__stack *left_stack; /* ... or its stack, if it has                               */
     edo__task *handoff;     /* run next by the loop: a task that needs a new stack       */
     uint32_t lifo_used;
-    uint32_t until_inject; /* tasks until the next look at the inject queue */
-    uint32_t rounds;       /* such looks */
+    int32_t until_inject; /* 1 + runs until the next look at the inject queue */
+    uint32_t rounds;      /* such looks */
     bool searching;
     int64_t now;        /* the clock as last read: good for "since when" */
     int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */
@@ -61,6 +68,7 @@ typedef struct edo__worker {
     uint32_t stack_count[EDO__STACK_CLASSES];
     edo__stack *stacks[EDO__STACK_CLASSES][EDO__STACK_CACHE]; /* last in, first out */
     edo__counters counters;
+    uint64_t sample_spawn; /* the spawn by that number is watched, see meter.c */
     pthread_t thread;
     bool has_thread; /* started by the runtime: to be joined */
     int32_t tid;
@@ -70,8 +78,13 @@ typedef struct edo__worker {
     edo__task *lifo; /* atomic: run next; stealable when the owner is stuck */
 
     uint32_t mail_lock __attribute__((aligned(EDO__CACHE_LINE))); /* over the mailbox */
-    uint32_t mail_len;                                            /* atomic */
-    uint32_t tend_wanted; /* atomic: the monitor says that time has passed: look at timers, I/O */
+    union {                                                       /* read at once before each run */
+        struct {
+            uint32_t mail_len; /* atomic */
+            uint32_t wanted;   /* atomic: EDO__WANT_*, why the loop must be passed */
+        };
+        uint64_t attention; /* atomic */
+    };
     edo__task *mail_head, *mail_tail; /* tasks that must run here: pinned ones */
 
     edo__parker parker __attribute__((aligned(EDO__CACHE_LINE)));
@@ -79,6 +92,8 @@ typedef struct edo__worker {
     uint32_t timer_lock __attribute__((aligned(EDO__CACHE_LINE))); /* over the wheel */
     int64_t timer_next; /* atomic: when the wheel wants to be looked at */
     edo__wheel wheel;
+
+    edo__meter meter __attribute__((aligned(EDO__CACHE_LINE))); /* the owner's; others read */
 } __attribute__((aligned(EDO__CACHE_LINE))) edo__worker;
 
 typedef struct edo__inject { /* tasks from outside and overflow: first in, first out */
@@ -125,12 +140,28 @@ static inline void edo__count(uint64_t *counter)
 {
     edo__astore(counter, edo__aload(counter, EDO__RLX) + 1, EDO__RLX);
 }
-static inline void edo__count_spawn(edo_runtime *rt, edo__worker *w)
+static inline void edo__count_spawn_on(edo__worker *w, edo__task *t)
+{
+    uint64_t n = edo__aload(&w->counters.spawned, EDO__RLX) + 1;
+    edo__astore(&w->counters.spawned, n, EDO__RLX);
+    if (edo__unlikely(n == w->sample_spawn))
+        edo__meter_spawned(w, t);
+}
+static inline void edo__count_spawn(edo_runtime *rt, edo__worker *w, edo__task *t)
 {
     if (edo__likely(w != NULL))
-        edo__count(&w->counters.spawned);
+        edo__count_spawn_on(w, t);
     else
         edo__aadd(&rt->outside.spawned, 1u, EDO__RLX);
+}
+
+static inline uint64_t edo__worker_random(edo__worker *w)
+{
+    /* xorshift64 (Marsaglia, 2003) */
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random;
 }
 
 /* The clock of the runtime (clock.c). */

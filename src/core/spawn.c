@@ -150,7 +150,7 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
         called = true;
     }
     edo__worker *w = self->rt == rt ? self->worker : NULL;
-    edo__count_spawn(rt, w);
+    edo__count_spawn(rt, w, t);
     if ((how->flags & EDO__TF_BLOCKING) != 0)
         rc = edo__blocking_start(t, w);
     else
@@ -172,7 +172,7 @@ int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
     if (edo__likely(self->rt == g->edo__rt && edo__checkpoint(self) == 0 && g->edo__limit == 0)) {
         edo__task *t = task_make(self->rt, w, fn, arg, site, 0);
         if (edo__likely(t != NULL && edo__group_add(g, t) == 0)) {
-            edo__count(&w->counters.spawned);
+            edo__count_spawn_on(w, t);
             edo__schedule_on(w, t);
             edo__coop(self);
             return 0;
@@ -212,7 +212,7 @@ int edo__runtime_spawn_how(edo_runtime *rt, const edo__spawn *how)
         edo__task_discard(t, w);
         return -ESHUTDOWN;
     }
-    edo__count_spawn(rt, w);
+    edo__count_spawn(rt, w, t);
     edo__schedule_new(w, t);
     return 0;
 }

@@ -18,9 +18,10 @@
 struct edo__worker;
 struct edo_runtime;
 
-#define EDO__TASK_INLINE 48 /* bytes of arguments stored in the task */
-#define EDO__TASK_NAME 24   /* bytes of its name, terminator included */
-#define EDO__BUDGET 128     /* operations per run before a task must let others go first */
+#define EDO__TASK_INLINE 48      /* bytes of arguments stored in the task */
+#define EDO__TASK_NAME 24        /* bytes of its name, terminator included */
+#define EDO__BUDGET 128          /* operations per run before a task must let others go first */
+#define EDO__PIN_WATCHED 0x8000u /* in pins: how long it waits to run is measured, see meter.c */
 
 /* Why a task waits: for dumps. The names are in dump.c. */
 typedef enum edo__why {
@@ -114,7 +115,7 @@ typedef struct edo__task {
     uint8_t flags;
     uint8_t
         claimed_early; /* the last wait was claimed before it parked; between task and worker  */
-    uint16_t pins;     /* edo_task_pin() count                                                 */
+    uint16_t pins;     /* edo_task_pin() count, and EDO__PIN_WATCHED                           */
     uint16_t stack_class;
     uint32_t budget; /* operations left in this run                                              */
 
@@ -127,6 +128,7 @@ typedef struct edo__task {
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
     uint64_t id;  /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
     int32_t code; /* what fn returned                                                           */
+    uint32_t woken; /* watched: when it was made runnable, see meter.c                            */
     struct edo__waiter *join; /* atomic: who waits for its end; written under lock               */
     struct edo_runtime *rt;
 
@@ -168,6 +170,12 @@ static inline edo__task *edo__self_here(void)
 static inline bool edo__is_foreign(const edo__task *t)
 {
     return (t->flags & EDO__TF_FOREIGN) != 0;
+}
+
+/* Must run on its worker. */
+static inline bool edo__pinned(const edo__task *t)
+{
+    return (t->pins & ~EDO__PIN_WATCHED) != 0;
 }
 
 /* The clock as this task sees it. */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STEAL_MAX (EDO__QUEUE_SIZE / 2)
 #define SPIN_MIN 1000    /* nanoseconds: below this spinning is switched off ...            */
@@ -68,7 +69,7 @@ static void after_yield(edo__worker *w, edo__task *t)
     (void)w;
     edo__schedule(t);
 #else
-    if (t->pins != 0)
+    if (edo__unlikely(t->pins != 0) && edo__pinned(t))
         edo__schedule(t);
     else
         edo__queue_local(w, t);
@@ -101,6 +102,8 @@ static inline void make_current(edo__worker *w, edo__task *t)
 {
     t->worker = w;
     t->budget = EDO__BUDGET;
+    if (edo__unlikely(t->pins >= EDO__PIN_WATCHED))
+        edo__meter_ran(w, t);
     edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
     edo__astore(&w->tick, w->tick + 1, EDO__REL);
     set_self(t); /* stays until the next one: nobody asks in between */
@@ -113,6 +116,15 @@ static inline void give_stack(edo__task *t, edo__stack *s)
     edo__astore(&t->state, EDO__TASK_LIVE, EDO__RLX);
 }
 
+/* t comes back here: take_quick() finds nothing while w is watched. */
+static __attribute__((noinline)) void run_measured(edo__worker *w, edo__task *t)
+{
+    int64_t begin = edo__meter_begin(w);
+    edo__context_resume_with(&t->stack->ctx, w->control_words);
+    edo__meter_end(w, begin);
+    settle(w);
+}
+
 static void run_task(edo__worker *w, edo__task *t)
 {
     if (t->stack == NULL) {
@@ -123,7 +135,12 @@ static void run_task(edo__worker *w, edo__task *t)
         }
         give_stack(t, s);
     }
+    w->until_inject--;
     make_current(w, t);
+    if (edo__unlikely(w->meter.on)) {
+        run_measured(w, t);
+        return;
+    }
     edo__context_resume_with(&t->stack->ctx, w->control_words);
     settle(w); /* not always of t: tasks pass the worker on among themselves */
 }
@@ -143,7 +160,7 @@ size_t edo__worker_expire(edo__worker *w, int64_t now)
 /* A look at the clock, the timers and I/O, without waiting. */
 static void tend(edo__worker *w)
 {
-    edo__astore(&w->tend_wanted, 0u, EDO__RLX);
+    edo__aand(&w->wanted, ~EDO__WANT_TEND, EDO__RLX);
     w->now = edo__clock_now(w->rt);
     edo__worker_expire(w, w->now);
     if (w->rt->backend->pending(w))
@@ -198,7 +215,8 @@ static inline edo__task *take_lifo(edo__worker *w)
 /* Every so many tasks: what must not wait until the local queue is empty. */
 static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
 {
-    w->until_inject = EDO__INJECT_EVERY;
+    if (!edo__meter_turn(w))
+        return NULL;
     if (++w->rounds % EDO__POLL_ROUNDS == 0) {
         tend(w);
         /* Mail to oneself wakes nobody, and the mailbox has been looked at before this. */
@@ -211,11 +229,11 @@ static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
 static inline edo__task *take_local(edo__worker *w)
 {
     edo__task *t;
-    if (edo__unlikely(edo__aload(&w->tend_wanted, EDO__RLX) != 0))
+    if (edo__unlikely((edo__aload(&w->wanted, EDO__RLX) & EDO__WANT_TEND) != 0))
         tend(w);
     if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
         return t;
-    if (edo__unlikely(--w->until_inject == 0) && (t = take_in_turn(w)) != NULL)
+    if (edo__unlikely(w->until_inject <= 1) && (t = take_in_turn(w)) != NULL)
         return t;
     t = take_lifo(w);
     if (t != NULL)
@@ -232,9 +250,8 @@ static inline edo__task *take_quick(edo__worker *w)
     (void)w;
     return NULL;
 #else
-    if (edo__aload(&w->mail_len, EDO__RLX) != 0 || w->until_inject <= 1 ||
-        edo__aload(&w->tend_wanted, EDO__RLX) != 0)
-        return NULL;
+    if (edo__aload(&w->attention, EDO__RLX) != 0 || w->until_inject <= 1)
+        return NULL; /* mail, or something wanted of the loop */
     edo__task *t = take_lifo(w);
     if (t == NULL) {
         w->lifo_used = 0;
@@ -315,20 +332,11 @@ void edo__stack_entry(void *stack)
     }
 }
 
-static uint64_t next_random(edo__worker *w)
-{
-    /* xorshift64 (Marsaglia, 2003) */
-    w->random ^= w->random << 13;
-    w->random ^= w->random >> 7;
-    w->random ^= w->random << 17;
-    return w->random;
-}
-
 static edo__task *steal(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
     edo__task *loot[STEAL_MAX];
-    uint32_t start = (uint32_t)(next_random(w) % rt->n_workers);
+    uint32_t start = (uint32_t)(edo__worker_random(w) % rt->n_workers);
     for (uint32_t i = 0; i < rt->n_workers; i++) {
         edo__worker *victim = &rt->workers[(start + i) % rt->n_workers];
         if (victim == w)
@@ -374,7 +382,7 @@ static bool anything(edo__worker *w)
 static bool spin(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
-    if (w->spin_limit < SPIN_MIN && next_random(w) % SPIN_RETRY != 0)
+    if (w->spin_limit < SPIN_MIN && edo__worker_random(w) % SPIN_RETRY != 0)
         return false;
     if (rt->n_workers > 1 && !w->searching)
         return false;
@@ -451,6 +459,8 @@ static edo__task *next_task(edo__worker *w)
         w->handoff = NULL;
         if (edo__likely(t == NULL))
             t = take_local(w);
+        else
+            w->until_inject++; /* counted by take_quick() */
         if (edo__unlikely(t == NULL)) {
             if (edo__aload(&w->rt->shutdown, EDO__ACQ) == 2)
                 return NULL;
@@ -465,8 +475,10 @@ static edo__task *next_task(edo__worker *w)
                 search_pays(w);
             return t;
         }
+        edo__meter_idle(w);
         if (!spin(w))
             park(w);
+        edo__meter_busy(w);
     }
 }
 
@@ -476,6 +488,8 @@ void edo__worker_run(edo__worker *w)
     w->control_words = edo__control_words();
     edo__overflow_thread_enter();
     w->now = edo__clock_now(w->rt);
+    edo__astore(&w->meter.started, edo__clock_real(), EDO__RLX);
+    edo__astore(&w->tid, gettid(), EDO__RLX);
     edo__task *t;
     while ((t = next_task(w)) != NULL)
         run_task(w, t);
@@ -492,10 +506,10 @@ int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index)
     w->rt = rt;
     w->index = index;
     w->spin_limit = SPIN_MAX;
-    w->until_inject = EDO__INJECT_EVERY;
     w->random = rt->config.seed * 0x9E3779B97F4A7C15u + index + 1;
     if (w->random == 0)
         w->random = 1;
+    edo__meter_init(w, rt->config.metrics);
     edo__wheel_init(&w->wheel, edo__clock_now(rt));
     w->timer_next = EDO_FOREVER;
     int rc = rt->backend->worker_open(w);

@@ -52,5 +52,14 @@
 #define edo__clock_jump model_clock_jump
 #define edo__monitor_kick model_monitor_kick
 #define edo__pool_idle model_pool_idle
+#define edo__meter_init model_meter_init
+#define edo__meter_turn model_meter_turn
+#define edo__meter_begin model_meter_begin
+#define edo__meter_end model_meter_end
+#define edo__meter_spawned model_meter_spawned
+#define edo__meter_woken model_meter_woken
+#define edo__meter_ran model_meter_ran
+#define edo__meter_idle model_meter_idle
+#define edo__meter_busy model_meter_busy
 
 #endif

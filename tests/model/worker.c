@@ -67,6 +67,52 @@ void edo__monitor_kick(edo_runtime *r)
     (void)r;
 }
 
+/* Nothing is measured: until_inject never runs out, and no task is watched. */
+void edo__meter_init(edo__worker *w, edo_metrics_mode mode)
+{
+    (void)w;
+    (void)mode;
+}
+
+bool edo__meter_turn(edo__worker *w)
+{
+    (void)w;
+    return true;
+}
+
+int64_t edo__meter_begin(edo__worker *w)
+{
+    (void)w;
+    return 0;
+}
+
+void edo__meter_end(edo__worker *w, int64_t begin)
+{
+    (void)w;
+    (void)begin;
+}
+
+void edo__meter_woken(edo__task *t)
+{
+    (void)t;
+}
+
+void edo__meter_ran(edo__worker *w, edo__task *t)
+{
+    (void)w;
+    (void)t;
+}
+
+void edo__meter_idle(edo__worker *w)
+{
+    (void)w;
+}
+
+void edo__meter_busy(edo__worker *w)
+{
+    (void)w;
+}
+
 static int poll_flag(edo__worker *w, int64_t timeout)
 {
     MODEL_CHECK(timeout == EDO_FOREVER && !w->searching);

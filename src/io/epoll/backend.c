@@ -75,6 +75,7 @@ static void read_stats(edo_runtime *rt, edo__io_stats *out)
             continue;
         out->polls += edo__aload(&io->polls, EDO__RLX);
         out->events += edo__aload(&io->events, EDO__RLX);
+        out->submits += edo__aload(&io->ctls, EDO__RLX);
         out->fds += edo__aload(&io->armed, EDO__RLX);
     }
 }

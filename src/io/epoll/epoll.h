@@ -48,6 +48,7 @@ typedef struct edo__epoll {
     uint32_t armed;  /* atomic: slots at home here that can give an event */
     uint64_t polls;  /* atomic, statistics */
     uint64_t events; /* atomic, statistics */
+    uint64_t ctls;   /* atomic, statistics: changes of what is registered */
     bool helper;     /* serves foreign threads: no worker's */
     struct epoll_event batch[EDO__EPOLL_BATCH]; /* of the thread that owns this */
 } edo__epoll;

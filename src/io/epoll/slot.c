@@ -50,6 +50,7 @@ static int ctl(edo__slot *s, uint32_t bits, bool expect_known)
 {
     uint64_t data = (uint64_t)s->gen << 32 | (uint32_t)s->fd;
     int op = expect_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    edo__aadd(&s->home->ctls, 1, EDO__RLX);
     int rc = edo__sys_ctl(s->home->epfd, op, s->fd, bits, data);
     if (rc == -ENOENT && op == EPOLL_CTL_MOD)
         rc = edo__sys_ctl(s->home->epfd, EPOLL_CTL_ADD, s->fd, bits, data);
@@ -96,6 +97,7 @@ void edo__slot_disarm(edo__slot *s)
         return;
     if (s->armed != 0) {
         /* May fail when the descriptor was closed: then there is nothing to take back. */
+        edo__aadd(&s->home->ctls, 1, EDO__RLX);
         (void)edo__sys_ctl(s->home->epfd, EPOLL_CTL_DEL, s->fd, 0, 0);
         edo__asub(&s->home->armed, 1, EDO__RLX);
     }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* How long tasks run, and how long they wait from being made runnable to running.
+ *
+ * A look at the clock costs more than a switch from task to task, so by default only samples are
+ * taken, and the path from task to task knows nothing of them. A worker comes back to its loop once
+ * per EDO__INJECT_EVERY runs anyway, for its turn at the inject queue. One turn in
+ * EDO__METER_TURNS, chosen at random, is cut in two at a random place, so that the worker is in its
+ * loop there as well and measures the run that follows; WATCH in its `wanted` word brings it back
+ * to the loop when that run ends. Every run is as likely to be chosen as any other, whatever it
+ * does and how long it takes: what is counted are runs, not time.
+ *
+ * The task of a measured run is marked (EDO__PIN_WATCHED, in the field that every waker looks at
+ * for pins): whoever makes it runnable next notes the time, and the worker that runs it counts how
+ * long ago that was. So each wake-up is chosen with the same probability: that of the run before it.
+ * First runs have none before them; of spawns one in about as many is marked, counted per worker.
+ *
+ * When all runs are measured the WATCH bit and the marks are simply always there. */
+#include "core/meter.h"
+
+#include "core/sched.h"
+
+#define SAMPLE_EVERY (EDO__METER_TURNS * EDO__INJECT_EVERY)
+
+static unsigned bucket_of(uint64_t ns)
+{
+    if (ns < 16)
+        return 0;
+    unsigned exponent = 63u - (unsigned)__builtin_clzll(ns);
+    unsigned i = 1 + (exponent - 4) * 4 + (unsigned)(ns >> (exponent - 2) & 3);
+    return i < EDO_HISTOGRAM_BUCKETS ? i : EDO_HISTOGRAM_BUCKETS - 1;
+}
+
+static void count_by(uint64_t *counter, uint64_t n)
+{
+    edo__astore(counter, edo__aload(counter, EDO__RLX) + n, EDO__RLX); /* one writer */
+}
+
+static void record(edo__hist *h, int64_t ns)
+{
+    uint64_t v = ns > 0 ? (uint64_t)ns : 0;
+    count_by(&h->buckets[bucket_of(v)], 1);
+    count_by(&h->sum, v);
+    if (v > edo__aload(&h->max, EDO__RLX))
+        edo__astore(&h->max, v, EDO__RLX);
+}
+
+/* 1 to 2 * mean - 1, all equally likely. */
+static uint64_t random_gap(edo__worker *w, uint64_t mean)
+{
+    return 1 + edo__worker_random(w) % (2 * mean - 1);
+}
+
+/* The time as a watched task keeps it: 8 ns, and comes round after 34 s. */
+static uint32_t stamp(int64_t now)
+{
+    return (uint32_t)((uint64_t)now >> 3);
+}
+
+static void watch(edo__task *t)
+{
+    t->pins |= EDO__PIN_WATCHED;
+}
+
+void edo__meter_init(edo__worker *w, edo_metrics_mode mode)
+{
+    edo__meter *m = &w->meter;
+    m->mode = mode;
+    w->until_inject = EDO__INJECT_EVERY + 1;
+    w->sample_spawn = UINT64_MAX;
+    if (mode == EDO_METRICS_ALL) {
+        m->on = true;
+        w->wanted = EDO__WANT_WATCH;
+        w->sample_spawn = 1;
+    } else if (mode == EDO_METRICS_SAMPLED) {
+        m->turns = (uint32_t)random_gap(w, EDO__METER_TURNS);
+        w->sample_spawn = random_gap(w, SAMPLE_EVERY);
+    }
+}
+
+static void measure_next(edo__worker *w)
+{
+    w->meter.on = true;
+    edo__aor(&w->wanted, EDO__WANT_WATCH, EDO__RLX); /* the owner itself reads it */
+}
+
+bool edo__meter_turn(edo__worker *w)
+{
+    edo__meter *m = &w->meter;
+    if (m->rest != 0) {
+        w->until_inject = m->rest;
+        m->rest = 0;
+        measure_next(w);
+        return false;
+    }
+    w->until_inject = EDO__INJECT_EVERY + 1;
+    if (m->turns == 0 || --m->turns != 0)
+        return true;
+    m->turns = (uint32_t)random_gap(w, EDO__METER_TURNS);
+    int32_t before = (int32_t)(edo__worker_random(w) % EDO__INJECT_EVERY); /* runs in part one */
+    if (before == 0) {
+        measure_next(w);
+    } else {
+        w->until_inject = before + 1;
+        m->rest = EDO__INJECT_EVERY + 1 - before;
+    }
+    return true;
+}
+
+int64_t edo__meter_begin(edo__worker *w)
+{
+    (void)w;
+    return edo__clock_real();
+}
+
+void edo__meter_end(edo__worker *w, int64_t begin)
+{
+    edo__meter *m = &w->meter;
+    int64_t now = edo__clock_real();
+    record(&m->run, now - begin);
+    if (w->action == EDO__ACTION_PARK || w->action == EDO__ACTION_YIELD) {
+        watch(w->left);
+        w->left->woken = stamp(now); /* it stays so if it yields */
+    }
+    if (m->mode == EDO_METRICS_ALL)
+        return;
+    m->on = false;
+    edo__aand(&w->wanted, ~EDO__WANT_WATCH, EDO__RLX);
+}
+
+void edo__meter_spawned(edo__worker *w, edo__task *t)
+{
+    uint64_t gap = w->meter.mode == EDO_METRICS_ALL ? 1 : random_gap(w, SAMPLE_EVERY);
+    w->sample_spawn = edo__aload(&w->counters.spawned, EDO__RLX) + gap;
+    if ((t->flags & EDO__TF_BLOCKING) == 0)
+        watch(t);
+}
+
+void edo__meter_woken(edo__task *t)
+{
+    t->woken = stamp(edo__clock_real());
+}
+
+void edo__meter_ran(edo__worker *w, edo__task *t)
+{
+    t->pins &= (uint16_t)~EDO__PIN_WATCHED;
+    uint32_t waited = stamp(edo__clock_real()) - t->woken;
+    record(&w->meter.wake, (int64_t)waited << 3);
+}
+
+void edo__meter_idle(edo__worker *w)
+{
+    edo__meter *m = &w->meter;
+    if (w->tick == m->tick_woken)
+        count_by(&m->noops, 1);
+    edo__astore(&m->idle_since, edo__clock_real(), EDO__REL); /* pairs with edo__meter_idle_ns() */
+}
+
+void edo__meter_busy(edo__worker *w)
+{
+    edo__meter *m = &w->meter;
+    int64_t spent = edo__clock_real() - m->idle_since;
+    m->tick_woken = w->tick;
+    edo__astore(&m->idle_ns, m->idle_ns + spent, EDO__RLX);
+    edo__astore(&m->idle_since, 0, EDO__REL);
+}
+
+void edo__meter_add(const edo__hist *h, edo_histogram *out)
+{
+    for (unsigned i = 0; i < EDO_HISTOGRAM_BUCKETS; i++) {
+        uint64_t n = edo__aload(&h->buckets[i], EDO__RLX);
+        out->buckets[i] += n;
+        out->count += n;
+    }
+    out->sum += edo__aload(&h->sum, EDO__RLX);
+    uint64_t max = edo__aload(&h->max, EDO__RLX);
+    if (max > out->max)
+        out->max = max;
+}
+
+int64_t edo__meter_idle_ns(const edo__meter *m, int64_t now)
+{
+    int64_t since = edo__aload(&m->idle_since, EDO__ACQ);
+    int64_t before = edo__aload(&m->idle_ns, EDO__RLX);
+    return before + (since != 0 && now > since ? now - since : 0);
+}
