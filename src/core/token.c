@@ -12,7 +12,10 @@
 #include "core/sched.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
+
+#define LOOKS 64 /* at a cancel in progress before the thread gives up its processor */
 
 struct edo_token {
     uint32_t refs;      /* atomic */
@@ -166,9 +169,13 @@ void edo__token_leave(edo_scope *s)
 {
     edo_token *t = s->edo__token;
     edo__spin_lock(&t->q.lock);
-    while (t->busy == s) { /* a cancel is passing through s: it must not go away */
+    for (unsigned looks = 1; t->busy == s; looks++) { /* a cancel is passing through s: it must
+                                                         not go away */
         edo__spin_unlock(&t->q.lock);
-        edo__cpu_relax();
+        if (looks % LOOKS != 0)
+            edo__cpu_relax();
+        else
+            sched_yield(); /* the canceller may have lost its processor */
         edo__spin_lock(&t->q.lock);
     }
     if (s->edo__tnext != s) {
