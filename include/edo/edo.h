@@ -6,6 +6,7 @@
 
 #include <edo/base.h>
 #include <edo/blocking.h>
+#include <edo/broadcast.h>
 #include <edo/chan.h>
 #include <edo/delayqueue.h>
 #include <edo/io.h>
@@ -17,6 +18,7 @@
 #include <edo/sync.h>
 #include <edo/task.h>
 #include <edo/time.h>
+#include <edo/watch.h>
 #include <edo/writer.h>
 
 #endif

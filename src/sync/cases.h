@@ -10,7 +10,9 @@
 
 #include "core/wait.h"
 
+#include <edo/broadcast.h>
 #include <edo/chan.h>
+#include <edo/watch.h>
 
 enum {
     EDO__ARMED = 0,   /* queued                                                     */
@@ -30,5 +32,10 @@ int edo__chan_arm_closed(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_closed(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_recv(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_send(edo_chan *c, edo__waiter *w);
+/* The winner takes the value afterwards, with edo_broadcast_recv_nowait(). */
+int edo__broadcast_arm(edo_broadcast_rx *rx, edo__waiter *w);
+void edo__broadcast_disarm(edo_broadcast_rx *rx, edo__waiter *w);
+int edo__watch_arm(edo_watch_rx *rx, edo__waiter *w);
+void edo__watch_disarm(edo_watch_rx *rx, edo__waiter *w);
 
 #endif

@@ -44,6 +44,40 @@ TEST(create_without_memory)
     CHECK_INT(edo_chan_create(&c, 8, 4), ==, -ENOMEM);
     CHECK_INT(countdown, ==, 0);
     CHECK_PTR(c, ==, NULL);
+    edo_broadcast *b = NULL;
+    countdown = 1;
+    CHECK_INT(edo_broadcast_create(&b, 8, 4), ==, -ENOMEM);
+    CHECK_PTR(b, ==, NULL);
+    edo_watch *w = NULL;
+    countdown = 1;
+    CHECK_INT(edo_watch_create(&w, 8, NULL), ==, -ENOMEM);
+    CHECK_PTR(w, ==, NULL);
+}
+
+/* What was sent before the memory ran out is counted and inside; the rest can be sent later. */
+TEST(send_many_without_memory)
+{
+    static uint64_t in[3000], out[3000];
+    edo_chan *c;
+    for (uint64_t i = 0; i < 3000; i++)
+        in[i] = i;
+    for (int n = 1; n <= 5; n++) {
+        CHECK_OK(edo_chan_create(&c, sizeof *in, EDO_UNBOUNDED));
+        CHECK_OK(edo_yield());
+        countdown = n;
+        int sent =
+            n == 1 ? edo_chan_send_many(c, in, 3000) : edo_chan_send_many_nowait(c, in, 3000);
+        CHECK_INT(countdown, ==, 0);
+        if (n == 1)
+            CHECK_INT(sent, ==, -ENOMEM);
+        else
+            CHECK_INT(sent, ==, (n - 1) * 504);
+        int before = sent > 0 ? sent : 0;
+        CHECK_INT(edo_chan_send_many(c, in + before, 3000u - (unsigned)before), ==, 3000 - before);
+        CHECK_INT(edo_chan_recv_many(c, out, 3000), ==, 3000);
+        CHECK_MEM(out, in, sizeof in);
+        edo_chan_unref(c);
+    }
 }
 
 /* Sends until the n-th allocation has failed, then lets it succeed: nothing is lost or doubled. */
