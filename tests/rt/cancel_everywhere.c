@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Every call that waits, cancelled in every way: before it begins, while it waits, by a group, a scope, a
- * deadline and a token, on a foreign thread, and in a race with what it waits for.
+/* Every call that waits, cancelled in every way: before it begins, while it waits, by a group, a scope,
+ * a deadline and a token, on a foreign thread, and in a race with what it waits for.
  *
- * One law is checked for all of them: a call that returns -ECANCELED has had no effect, so what it waited
- * for is still there to be had; one that returns success has taken it, so it is not. A line at the end says
- * how many cancels there were and how the races ended. */
+ * One law is checked for all of them: a call that returns -ECANCELED has had no effect, so what it
+ * waited for is still there to be had; one that returns success has taken it, so it is not. The lines
+ * that are printed say how many cancels there were and how the races ended. */
 #include "core_test.h"
 
 #include <sys/socket.h>
@@ -210,7 +210,7 @@ static void permit_deinit(place *p)
     edo_chan_unref(p->chan);
 }
 
-/* Meets a partner only if there is one: its own cancel, should the waiter's come first, is what ends it. */
+/* Meets a partner only if there is one: if the waiter was cancelled first, its own deadline ends it. */
 static int meet(place *p, bool sends)
 {
     uint64_t v = 5;
