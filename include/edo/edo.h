@@ -4,16 +4,20 @@
 #ifndef EDO_EDO_H
 #define EDO_EDO_H
 
+#include <edo/barrier.h>
 #include <edo/base.h>
 #include <edo/blocking.h>
 #include <edo/broadcast.h>
 #include <edo/chan.h>
+#include <edo/cond.h>
 #include <edo/delayqueue.h>
 #include <edo/io.h>
 #include <edo/metrics.h>
 #include <edo/net.h>
+#include <edo/once.h>
 #include <edo/ratelimit.h>
 #include <edo/runtime.h>
+#include <edo/rwlock.h>
 #include <edo/select.h>
 #include <edo/sync.h>
 #include <edo/task.h>

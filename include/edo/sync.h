@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Edo: mutex, semaphore, event, notify, oneshot.
+/* Edo: mutex, semaphore, event, notify, oneshot; and, in headers of their own that this one brings
+ * in, read-write lock, condition variable, barrier, once.
  *
  * All are fair (first come, first served), usable from tasks of any runtime and from foreign
  * threads (which block), and live in storage of the caller's. An object must not be destroyed or
@@ -288,4 +289,10 @@ void edo_oneshot_close(edo_oneshot *o);
 #ifdef __cplusplus
 }
 #endif
+
+#include <edo/barrier.h>
+#include <edo/cond.h>
+#include <edo/once.h>
+#include <edo/rwlock.h>
+
 #endif

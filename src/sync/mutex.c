@@ -12,7 +12,7 @@
  * user and free it. So the slow path, when all waiters have gone (cancelled, they may even have
  * returned), does not store 0 under q.lock: it takes CONTENDED away, releases q.lock and ends with
  * the same CAS as the fast path. */
-#include "sync/waiting.h"
+#include "sync/mutex.h"
 
 #define CONTENDED ((uintptr_t)1)
 
@@ -145,4 +145,88 @@ EDO__ENTRY void edo_mutex_unlock(edo_mutex *m)
     edo__task *self = edo__self_here();
     if (edo__unlikely(!release(m, self)))
         unlock_slow(m, self);
+}
+
+void edo__mutex_relock(edo_mutex *m, edo__task *self)
+{
+    edo__waitq *q = &m->edo__q;
+    if (try_lock(m, self))
+        return;
+    edo__spin_lock(&q->lock);
+    if (!contend(m, self)) {
+        edo__spin_unlock(&q->lock);
+        return;
+    }
+    edo__waiter w = { .task = self, .code = EDO__WAKE_OK };
+    (void)edo__wait_begin(self, false);
+    edo__waitq_push(q, &w);
+    edo__spin_unlock(&q->lock);
+    (void)edo__wait_commit(self, &q->lock, EDO__WHY_MUTEX, m); /* nothing else can claim it */
+}
+
+void edo__mutex_await(edo_mutex *m, edo__waiter *w)
+{
+    edo__waitq *q = &m->edo__q;
+    edo__spin_lock(&q->lock);
+    if (!w->queued) { /* it was its turn while its wait was over: the next one got it */
+        edo__spin_unlock(&q->lock);
+        edo__mutex_relock(m, w->task);
+        return;
+    }
+    (void)edo__wait_begin(w->task, false);
+    edo__spin_unlock(&q->lock);
+    (void)edo__wait_commit(w->task, &q->lock, EDO__WHY_MUTEX, m);
+}
+
+/* Under both locks; the mutex is contended. True: w waits in its queue from here on. */
+static bool adopt_parked(edo_mutex *m, edo__waiter *w)
+{
+    uint32_t word = edo__aload(&w->task->word, EDO__ACQ); /* pairs with the store of PARKED */
+    if (word >= EDO__WAKE_CANCEL || (word & EDO__WORD_STATE) != EDO__WORD_PARKED)
+        return false;
+    /* If a cancel claims it right now, it comes to edo__mutex_await(), by way of the lock over the
+     * queue that it was in. Until then these are not the task's to write. */
+    w->value = m;
+    edo__astore(&w->task->why, (uint8_t)EDO__WHY_MUTEX, EDO__RLX);
+    w->task->why_obj = m;
+    edo__waitq_push(&m->edo__q, w);
+    return true;
+}
+
+/* Under both locks: hands the mutex, locked in t's name or in nobody's, to w. */
+static bool adopt_as_holder(edo_mutex *m, edo__waiter *w, edo__wakes *wakes)
+{
+    edo__task *t = w->task;
+    w->value = m;
+    if (!edo__wakes_claim(wakes, w, 0)) {
+        w->value = NULL; /* it looks at that under the lock over the queue it was in */
+        return false;
+    }
+    record(m, t); /* t is kept from using it by edo__mutex_pass() */
+    return true;
+}
+
+void edo__mutex_adopt(edo_mutex *m, edo__waitq *from, bool all, edo__wakes *wakes)
+{
+    edo__task *first = from->head->task;
+    edo__waiter *w;
+    edo__spin_lock(&m->edo__q.lock);
+    bool ours = !contend(m, first); /* taken in the name of one that may turn out to be gone */
+    while ((w = edo__waitq_pop(from)) != NULL) {
+        bool done;
+        if (ours) {
+            done = adopt_as_holder(m, w, wakes);
+            ours = !done;
+        } else {
+            done = adopt_parked(m, w) || edo__wakes_claim(wakes, w, 0);
+        }
+        if (done && !all)
+            break;
+    }
+    if (!ours && m->edo__q.head != NULL) /* the holder cannot go on before q.lock is free */
+        edo__astore(&m->edo__word, edo__aload(&m->edo__word, EDO__RLX) | CONTENDED, EDO__RLX);
+    calm(m);
+    edo__spin_unlock(&m->edo__q.lock);
+    if (ours && !release(m, first))
+        unlock_slow(m, first);
 }
