@@ -5,6 +5,7 @@
  * against the public headers only; it must never reach into the library to look better. */
 #include "bench.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int nothing(void *arg)
@@ -275,6 +276,43 @@ static int chain(uint64_t n)
     return edo_group_close(&l.group);
 }
 
+/* Deadlines from a second to an hour, in no order. */
+static int64_t some_delay(uint64_t i)
+{
+    return EDO_SEC(1) + EDO_US((int64_t)(i * 7919 % 3600000) * 1000);
+}
+
+static int expire(void *arg)
+{
+    edo_delay d;
+    int rc = edo_delayqueue_next(arg, &d);
+    return rc == -EPIPE ? 0 : rc;
+}
+
+static int timers(uint64_t n)
+{
+    edo_delayqueue q;
+    edo_delayqueue_init(&q);
+    edo_delay_key *keys = malloc(n * sizeof *keys);
+    MUST(keys != NULL);
+    edo_group g;
+    edo_group_open(&g, NULL);
+    MUST(edo_spawn(&g, expire, &q) == 0);
+    for (uint64_t i = 0; i < n; i++) {
+        MUST(edo_delayqueue_insert(&q, some_delay(i), NULL, &keys[i]) == 0);
+        MUST(i % 1024 != 0 || edo_yield() == 0); /* it is polite to */
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        MUST(edo_delayqueue_remove(&q, keys[i], NULL) == 0);
+        MUST(i % 1024 != 0 || edo_yield() == 0);
+    }
+    edo_delayqueue_close(&q);
+    int rc = edo_group_close(&g);
+    edo_delayqueue_deinit(&q);
+    free(keys);
+    return rc;
+}
+
 /* ---- memory: the process exits without ending its tasks ---- */
 
 static uint64_t started; /* atomic, a count only: relaxed is enough */
@@ -473,6 +511,7 @@ static const struct scenario {
     { "blocking_many", blocking_many, NULL },
     { "chan_1_1", chan_1_1, NULL },
     { "chan_4_1", chan_4_1, NULL },
+    { "timers", timers, NULL },
     { "mutex", mutex, NULL },
     { "skynet", skynet, NULL },
     { "chain", chain, NULL },

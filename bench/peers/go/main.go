@@ -43,6 +43,7 @@ var scenarios = map[string]func(plan) (float64, string){
 	"timeout":    measure(func(n int) { pingPong(n, true) }),
 	"chan_1_1":   measure(func(n int) { channel(n, 1) }),
 	"chan_4_1":   measure(func(n int) { channel(n, 4) }),
+	"timers":     measure(timers),
 	"mutex":      measure(mutex),
 	"skynet":     measure(skynet),
 	"chain":      measure(chain),

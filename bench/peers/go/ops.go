@@ -191,3 +191,14 @@ func chain(n int) {
 	go link(n-1, done)
 	<-done
 }
+
+// Timers of a second to an hour: all are made, then all are stopped.
+func timers(n int) {
+	all := make([]*time.Timer, 0, n)
+	for i := 0; i < n; i++ {
+		all = append(all, time.NewTimer(time.Duration(1000+i*7919%3600000)*time.Millisecond))
+	}
+	for _, t := range all {
+		check(t.Stop())
+	}
+}

@@ -72,6 +72,7 @@ fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
         "blocking_many" => measure(plan, ops::blocking_many),
         "chan_1_1" => measure(plan, |n| ops::channel(n, 1)),
         "chan_4_1" => measure(plan, |n| ops::channel(n, 4)),
+        "timers" => measure(plan, ops::timers),
         "mutex" => measure(plan, ops::mutex),
         "skynet" => measure(plan, ops::skynet),
         "chain" => measure(plan, ops::chain),

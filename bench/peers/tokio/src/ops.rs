@@ -182,3 +182,21 @@ pub async fn chain(n: u64) {
     link(n - 1, done);
     wait.await.unwrap();
 }
+
+/// Timers of a second to an hour: all are made (and registered, by polling once), then all are dropped.
+pub async fn timers(n: u64) {
+    let mut all: Vec<Pin<Box<tokio::time::Sleep>>> = Vec::with_capacity(n as usize);
+    for i in 0..n {
+        let delay = Duration::from_millis(1000 + i * 7919 % 3_600_000);
+        let mut sleep = Box::pin(tokio::time::sleep(delay));
+        std::future::poll_fn(|cx| {
+            assert!(sleep.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        all.push(sleep);
+    }
+    for sleep in all {
+        drop(sleep);
+    }
+}
