@@ -43,6 +43,8 @@ typedef struct edo_group_options {
     bool discard;     /* results are not kept for edo_group_next(): for servers that spawn
                          for ever; without it each ended child leaves 32 B until then, or
                          288 B if it has a name                                              */
+    bool ordered;     /* edo_group_next() reports in spawn order: a result is held (150 B) until
+                         those of all children spawned before were taken                     */
 } edo_group_options;
 
 /* A set of tasks that end before it is closed; a scope at the same time. */
@@ -55,6 +57,8 @@ typedef struct edo_group {
     int32_t edo__code;           /* first negative code of a child                     */
     bool edo__keep_going;
     bool edo__discard;
+    bool edo__ordered;
+    bool edo__owner_ordered;           /* the owner waits in next for the first in line      */
     struct edo__task *edo__children;   /* live ones, doubly linked                           */
     struct edo__results *edo__results; /* of ended children, not taken yet, oldest first     */
     struct edo__results *edo__results_last;
@@ -70,6 +74,7 @@ typedef struct edo_task_options {
     const char *name;  /* copied, 23 bytes at most are kept; NULL: none                       */
     size_t stack_size; /* bytes: rounded up to a stack class, 1 MiB at most; 0: the default   */
     bool pinned;       /* stays on the worker that starts it, see edo_task_pin()              */
+    uint64_t key;      /* the caller's name for it: see edo_spawn_keyed(); 0: none            */
 } edo_task_options;
 
 /* How a child ended. */
@@ -78,6 +83,7 @@ typedef struct edo_result {
     const char *name; /* valid until the next edo_group_next() or close of this group; or ""  */
     int code;         /* what its function returned                                           */
     void *arg;        /* what it was spawned with; NULL after edo_spawn_copy()                */
+    uint64_t key;     /* what it was spawned with; 0: none                                    */
 } edo_result;
 
 /* edo_group_open - opens a group in the caller's frame.
@@ -105,7 +111,8 @@ int edo_group_open(edo_group *g, const edo_group_options *options);
  * Threads:  owner (the task that opened it) */
 int edo_group_close(edo_group *g);
 
-/* edo_group_next - waits for a child that ended and was not reported yet, in completion order.
+/* edo_group_next - waits for a child that ended and was not reported yet, in completion order; with
+ * `ordered` in spawn order.
  * @out: filled when 1 is returned.
  * Returns 1; 0 when no child is left; -ECANCELED when the scope around the group is cancelled (the
  * group's own cancel does not interrupt it: the children are on their way out). Should there have been
@@ -119,6 +126,65 @@ int edo_group_close(edo_group *g);
  * Cancel:   checkpoint of the scope around the group
  * Threads:  owner */
 int edo_group_next(edo_group *g, edo_result *out);
+
+/* edo_group_next_nowait - the same without waiting.
+ * Returns 1; 0 when no child is left; -EAGAIN when none has ended, or in an ordered group the first
+ * in line has not.
+ *
+ *     edo_result r;
+ *     while (edo_group_next_nowait(&g, &r) == 1)
+ *         printf("%s ended with %s\n", r.name, edo_errname(r.code));
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  owner */
+EDO_MUST_CHECK int edo_group_next_nowait(edo_group *g, edo_result *out);
+
+/* edo_group_wait - waits until no child is left alive; the group stays open, its results are kept,
+ * and more children may be spawned.
+ * Returns 0, or -ECANCELED when the scope around the group is cancelled.
+ *
+ *     rc = edo_group_wait(&g);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint of the scope around the group
+ * Threads:  owner */
+EDO_MUST_CHECK int edo_group_wait(edo_group *g);
+
+/* edo_group_len - children that are alive at this moment.
+ * @g: stays open during the call.
+ *
+ *     size_t connections = edo_group_len(&g);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+size_t edo_group_len(edo_group *g);
+
+/* edo_group_cancel_one - cancels one child and all it has started; the others go on. The -ECANCELED
+ * it then returns is reported as its result, but is no failure of the group.
+ * @g: stays open during the call.
+ * @id: from edo_spawn_with(); any other child of the group has no scope of its own (-ENOTSUP) unless
+ * it has a key or its group is ordered.
+ * Returns 0, -ESRCH when no such child is alive, or -ENOTSUP.
+ *
+ *     rc = edo_group_cancel_one(&g, id);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_group_cancel_one(edo_group *g, uint64_t id);
+
+/* edo_group_cancel_key - the same for all children with that key. Looks through all live children:
+ * where there are many of them the id is found faster.
+ * Returns how many were cancelled, or -ESRCH.
+ *
+ *     rc = edo_group_cancel_key(&g, 42);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_group_cancel_key(edo_group *g, uint64_t key);
 
 /* edo_group_cancel - cancels the group's body and all its children.
  * @g: open when this is called; its owner may close it meanwhile.
@@ -135,7 +201,8 @@ void edo_group_cancel(edo_group *g);
  * Suspends: maybe (with a limit on live children, until there is room; and every 128 spawns, to let
  *           others run)
  * Cancel:   checkpoint
- * Threads:  task (the owner or any task that ends before the group is closed) */
+ * Threads:  any that is done with it before the group is closed: the owner, its children, a thread
+ *           that the owner joins; the child runs on the group's runtime */
 EDO_MUST_CHECK int edo_spawn(edo_group *g, edo_fn *fn, void *arg);
 
 /* edo_spawn_copy - the same, and the task gets a copy of its own of size bytes at args.
@@ -161,6 +228,17 @@ EDO_MUST_CHECK int edo_spawn_copy(edo_group *g, edo_fn *fn, const void *args, si
  * Threads:  task */
 EDO_MUST_CHECK int edo_spawn_with(edo_group *g, const edo_task_options *options, uint64_t *id,
                                   edo_fn *fn, void *arg);
+
+/* edo_spawn_keyed - the same, and the child has a key: its result has it in edo_result.key, and
+ * edo_group_cancel_key() finds the child by it. The group does not care whether others have the same.
+ *
+ *     for (uint64_t i = 0; i < n; i++)
+ *         rc = edo_spawn_keyed(&g, i, fetch, urls[i]);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  as edo_spawn() */
+EDO_MUST_CHECK int edo_spawn_keyed(edo_group *g, uint64_t key, edo_fn *fn, void *arg);
 
 /* edo_spawn_detached - starts a task that nobody waits for, under the runtime's root group: it is
  * cancelled when the runtime shuts down. It must not point into any other task's frame.
@@ -370,12 +448,15 @@ EDO_MUST_CHECK int edo_local_set(edo_local *key, void *value);
 EDO_MUST_CHECK int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site);
 EDO_MUST_CHECK int edo__spawn_with_at(edo_group *g, const edo_task_options *options, uint64_t *id,
                                       edo_fn *fn, void *arg, const char *site);
+EDO_MUST_CHECK int edo__spawn_keyed_at(edo_group *g, uint64_t key, edo_fn *fn, void *arg,
+                                       const char *site);
 EDO_MUST_CHECK int edo__spawn_copy_at(edo_group *g, edo_fn *fn, const void *args, size_t size,
                                       const char *site);
 EDO_MUST_CHECK int edo__spawn_detached_at(edo_fn *fn, void *arg, const char *site);
 
 #define edo_spawn(...) edo__spawn_at(__VA_ARGS__, EDO__HERE)
 #define edo_spawn_with(...) edo__spawn_with_at(__VA_ARGS__, EDO__HERE)
+#define edo_spawn_keyed(...) edo__spawn_keyed_at(__VA_ARGS__, EDO__HERE)
 #define edo_spawn_copy(...) edo__spawn_copy_at(__VA_ARGS__, EDO__HERE)
 #define edo_spawn_detached(...) edo__spawn_detached_at(__VA_ARGS__, EDO__HERE)
 

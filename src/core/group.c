@@ -30,6 +30,16 @@ typedef struct edo__results {
     } at[RESULTS_CHUNK];
 } edo__results;
 
+/* Results are kept by the records of the children. The limit, and results kept in no other way, put
+ * an ordered group on the paths of limited and discarding ones: the usual ones need not ask. */
+static void order_results(edo_group *g)
+{
+    g->edo__ordered = true;
+    g->edo__discard = true;
+    if (g->edo__limit == 0)
+        g->edo__limit = UINT32_MAX;
+}
+
 int edo_group_open(edo_group *g, const edo_group_options *options)
 {
     edo__task *self = edo__self_task();
@@ -44,6 +54,8 @@ int edo_group_open(edo_group *g, const edo_group_options *options)
     g->edo__code = 0;
     g->edo__keep_going = false;
     g->edo__discard = false;
+    g->edo__ordered = false;
+    g->edo__owner_ordered = false;
     g->edo__children = NULL;
     g->edo__results = NULL;
     g->edo__results_last = NULL;
@@ -57,6 +69,8 @@ int edo_group_open(edo_group *g, const edo_group_options *options)
         g->edo__keep_going = options->keep_going;
         g->edo__discard = options->discard;
         g->edo__name = options->name;
+        if (options->ordered && !options->discard)
+            order_results(g);
     }
     edo__scope_enter(self, &g->edo__scope, EDO_FOREVER, EDO__SCOPE_GROUP);
     return 0;
@@ -159,9 +173,7 @@ static inline bool results_put(edo_group *g, edo__task *t, edo__worker *w)
 /* Under g's lock: t leaves the live children; true when t is kept for edo_group_next(). */
 static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
 {
-    /* An owner that waits in close will not ask for results any more. */
-    bool closing = g->edo__owner != NULL && !g->edo__owner_next;
-    bool keep = !g->edo__discard && !closing && (t->flags & EDO__TF_UNSEEN) == 0;
+    bool keep = !g->edo__discard && (t->flags & EDO__TF_UNSEEN) == 0;
     bool kept = keep && results_put(g, t, w);
     if (t->sib_prev != NULL)
         t->sib_prev->sib_next = t->sib_next;
@@ -170,7 +182,7 @@ static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
     if (t->sib_next != NULL)
         t->sib_next->sib_prev = t->sib_prev;
     g->edo__live--;
-    if (t->code < 0 && g->edo__code == 0)
+    if (edo__unlikely(t->code < 0) && g->edo__code == 0 && !edo__child_excused(t))
         g->edo__code = t->code;
     return kept;
 }
@@ -189,7 +201,7 @@ static inline edo__task *claim_owner(edo_group *g, uint32_t *was)
 /* Under g's lock: claims the first spawner that waits for room. */
 static inline edo__task *claim_room(edo_group *g, uint32_t *was)
 {
-    if (g->edo__limit == 0 || g->edo__live >= g->edo__limit)
+    if (g->edo__live >= g->edo__limit)
         return NULL;
     edo__waitq room = { .head = g->edo__room, .tail = g->edo__room_last };
     edo__task *spawner = NULL;
@@ -203,6 +215,22 @@ static inline edo__task *claim_room(edo_group *g, uint32_t *was)
     g->edo__room = room.head;
     g->edo__room_last = room.tail;
     return spawner;
+}
+
+/* Under g's lock, in a limited or ordered group: what more there is to do when t ends. Adds to
+ * *kept and *owner. */
+static edo__task *limited_ended(edo_group *g, edo__task *t, bool *kept, edo__task **owner,
+                                uint32_t *owner_was, uint32_t *room_was)
+{
+    if (g->edo__ordered) {
+        *kept = edo__ordered_ended(g, t);
+        if (g->edo__owner_ordered && edo__ordered_first(g)->state != EDO__CHILD_LIVE) {
+            g->edo__owner_ordered = false;
+            *owner = g->edo__scope.edo__owner;
+            *owner_was = edo__claim(*owner, EDO__WAKE_OK);
+        }
+    }
+    return claim_room(g, room_was);
 }
 
 void edo__group_pass_room(edo_group *g)
@@ -220,7 +248,7 @@ void edo__group_ended(edo__task *t, edo__worker *w)
     edo_group *g = t->group;
     edo_runtime *rt = t->rt;
     edo__astore(&t->state, EDO__TASK_ENDED, EDO__REL); /* ordered by the fence below */
-    if (edo__unlikely(t->code < 0) && !g->edo__keep_going) {
+    if (edo__unlikely(t->code < 0) && !g->edo__keep_going && !edo__child_excused(t)) {
         edo__spin_lock(&g->edo__lock);
         bool first = g->edo__code == 0;
         if (first)
@@ -238,7 +266,9 @@ void edo__group_ended(edo__task *t, edo__worker *w)
         edo__aadd(&t->refs, 1u, EDO__RLX);
     bool kept = child_leaves(g, t, w);
     edo__task *owner = claim_owner(g, &owner_was);
-    edo__task *room = claim_room(g, &room_was);
+    edo__task *room = NULL;
+    if (edo__unlikely(g->edo__limit != 0))
+        room = limited_ended(g, t, &kept, &owner, &owner_was, &room_was);
     bool empty = g->edo__live == 0;
     edo__spin_unlock(&g->edo__lock); /* g may be gone from here on, unless it is the root */
 
@@ -260,22 +290,34 @@ void edo__group_ended(edo__task *t, edo__worker *w)
         edo__runtime_root_empty(rt);
 }
 
+/* What the owner waits for. */
+typedef enum owner_wait {
+    FOR_CLOSE, /* all to end */
+    FOR_ALL,   /* the same, and results are still wanted */
+    FOR_NEXT,  /* one to end */
+    FOR_FIRST, /* in an ordered group: the first in line to end */
+} owner_wait;
+
 /* Under g's lock, which is released: waits as the owner. A child that wakes it has released the
  * lock before, or edo__wait_commit() has passed through it. */
-static inline uint32_t owner_waits(edo_group *g, edo__task *self, bool next)
+static inline uint32_t owner_waits(edo_group *g, edo__task *self, owner_wait what)
 {
-    if (!edo__wait_begin_as(self, next ? EDO__CANCEL_OUTER : EDO__CANCEL_NEVER)) {
+    if (!edo__wait_begin_as(self, what == FOR_CLOSE ? EDO__CANCEL_NEVER : EDO__CANCEL_OUTER)) {
         edo__spin_unlock(&g->edo__lock);
         return EDO__WAKE_CANCEL;
     }
-    g->edo__owner = self;
-    g->edo__owner_next = next;
+    if (what == FOR_FIRST)
+        g->edo__owner_ordered = true;
+    else
+        g->edo__owner = self;
+    g->edo__owner_next = what == FOR_NEXT;
     edo__spin_unlock(&g->edo__lock);
-    uint32_t code =
-        edo__wait_commit(self, &g->edo__lock, next ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE, g);
+    edo__why why = what >= FOR_NEXT ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE;
+    uint32_t code = edo__wait_commit(self, &g->edo__lock, why, g);
     if (edo__unlikely(code != EDO__WAKE_OK)) {
         edo__spin_lock(&g->edo__lock);
         g->edo__owner = NULL;
+        g->edo__owner_ordered = false;
         edo__spin_unlock(&g->edo__lock);
     }
     return code;
@@ -304,40 +346,127 @@ static bool results_take(edo_group *g, struct result *out, edo__results **used_u
     return true;
 }
 
-int edo_group_next(edo_group *g, edo_result *out)
+/* What was taken out under the lock, and what is to be freed without it. */
+typedef struct taken {
+    struct result r;
+    uint64_t key;
+    edo__results *used_up;
+} taken;
+
+/* Under g's lock. 1: taken; 0: no child is left; -EAGAIN: some are still alive. */
+static int take_ordered(edo_group *g, taken *k, edo__child **record)
+{
+    int rc = edo__ordered_take(g, record);
+    if (rc == 1) {
+        const edo__child *c = *record;
+        k->r = (struct result){ .id = c->id, .arg = c->arg, .task = c->task, .code = c->code };
+        k->key = c->key;
+    }
+    return rc;
+}
+
+static int take(edo_group *g, taken *k)
+{
+    if (results_take(g, &k->r, &k->used_up)) {
+        const edo__task *t = k->r.task;
+        k->key = t != NULL && t->child != NULL ? t->child->key : 0;
+        return 1;
+    }
+    return g->edo__live == 0 ? 0 : -EAGAIN;
+}
+
+/* Takes g's lock, and releases it unless there is something to wait for. */
+static int take_locked(edo_group *g, edo__task *self, edo_result *out)
+{
+    taken k = { .used_up = NULL };
+    edo__child *record = NULL;
+    edo__spin_lock(&g->edo__lock);
+    int rc = g->edo__ordered ? take_ordered(g, &k, &record) : take(g, &k);
+    if (rc == -EAGAIN)
+        return rc;
+    edo__spin_unlock(&g->edo__lock);
+    if (k.used_up != NULL)
+        chunk_free(k.used_up, self->worker);
+    free(record);
+    if (rc == 1) {
+        g->edo__taken = k.r.task;
+        *out = (edo_result){ .id = k.r.id,
+                             .name = k.r.task != NULL ? k.r.task->name : "",
+                             .code = k.r.code,
+                             .arg = k.r.arg,
+                             .key = k.key };
+    }
+    return rc;
+}
+
+/* The calling task, which opened g and has nothing open inside. */
+static edo__task *owner_of(const edo_group *g)
 {
     edo__task *self = g->edo__scope.edo__owner;
     edo_debug_assert(self == edo__self());
     edo_assert(self->scope == &g->edo__scope);
+    return self;
+}
+
+static bool cancelled_around(const edo_group *g, const edo__task *self)
+{
     const edo_scope *outer = g->edo__scope.edo__parent;
+    return outer != NULL && edo__scope_cancelled(self, outer);
+}
+
+int edo_group_next(edo_group *g, edo_result *out)
+{
+    edo__task *self = owner_of(g);
     drop_taken(g);
     for (;;) {
-        if (outer != NULL && edo__scope_cancelled(self, outer))
+        if (cancelled_around(g, self))
             return -ECANCELED;
-        struct result r;
-        edo__results *used_up = NULL;
-        edo__spin_lock(&g->edo__lock);
-        bool found = results_take(g, &r, &used_up);
-        if (found || g->edo__live == 0) {
-            edo__spin_unlock(&g->edo__lock);
-            if (used_up != NULL)
-                chunk_free(used_up, self->worker);
-            if (!found)
-                return 0;
-            g->edo__taken = r.task;
-            const char *name = r.task != NULL ? r.task->name : "";
-            *out = (edo_result){ .id = r.id, .name = name, .code = r.code, .arg = r.arg };
-            return 1;
-        }
-        if (owner_waits(g, self, true) != EDO__WAKE_OK)
+        int rc = take_locked(g, self, out);
+        if (rc != -EAGAIN)
+            return rc;
+        if (owner_waits(g, self, g->edo__ordered ? FOR_FIRST : FOR_NEXT) != EDO__WAKE_OK)
             return -ECANCELED;
     }
+}
+
+int edo_group_next_nowait(edo_group *g, edo_result *out)
+{
+    edo__task *self = g->edo__scope.edo__owner;
+    edo_debug_assert(self == edo__self());
+    drop_taken(g);
+    int rc = take_locked(g, self, out);
+    if (rc == -EAGAIN)
+        edo__spin_unlock(&g->edo__lock);
+    return rc;
+}
+
+int edo_group_wait(edo_group *g)
+{
+    edo__task *self = owner_of(g);
+    if (cancelled_around(g, self))
+        return -ECANCELED;
+    edo__spin_lock(&g->edo__lock);
+    if (g->edo__live == 0) {
+        edo__spin_unlock(&g->edo__lock);
+        return 0;
+    }
+    return owner_waits(g, self, FOR_ALL) == EDO__WAKE_OK ? 0 : -ECANCELED;
+}
+
+size_t edo_group_len(edo_group *g)
+{
+    edo__spin_lock(&g->edo__lock);
+    size_t live = g->edo__live;
+    edo__spin_unlock(&g->edo__lock);
+    return live;
 }
 
 /* No child is left to add any. A million results take a while: others get their turn in between. */
 static void drop_results(edo_group *g, edo__task *self)
 {
     drop_taken(g);
+    if (g->edo__ordered)
+        edo__ordered_drop(g);
     while (g->edo__results != NULL) {
         edo__results *chunk = g->edo__results;
         for (uint32_t i = chunk->taken; i < chunk->put; i++) {
@@ -362,7 +491,7 @@ int edo_group_close(edo_group *g)
     if (g->edo__live == 0)
         edo__spin_unlock(&g->edo__lock);
     else
-        (void)owner_waits(g, self, false); /* no cancel ends this wait */
+        (void)owner_waits(g, self, FOR_CLOSE); /* no cancel ends this wait */
     int rc = g->edo__code;
     if (edo__unlikely(g->edo__results != NULL || g->edo__taken != NULL))
         drop_results(g, self);

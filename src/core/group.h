@@ -7,6 +7,53 @@
 
 struct edo__worker;
 
+enum { /* edo__child.state; under the group's lock */
+       EDO__CHILD_LIVE,
+       EDO__CHILD_ENDED,
+       EDO__CHILD_UNSEEN, /* could not be started: leaves no result */
+};
+
+/* What is kept of a child whose id somebody asked for, that has a key, or whose group reports in
+ * spawn order: a scope of its own, open from its spawn to its end, which can be cancelled alone; and
+ * in an ordered group its place in line and its result. Freed with the task; in an ordered group it
+ * belongs to the group from the task's end on. */
+typedef struct edo__child {
+    edo_scope scope;
+    uint64_t key;
+    struct edo__child *next; /* ordered: on the group's list from spawn until taken; group's lock */
+    uint64_t id;
+    void *arg;
+    edo__task *task; /* when it ended and has a name, a key or an id that was asked for */
+    int32_t code;
+    uint8_t state;
+    bool keyed;
+    bool excused; /* it was cancelled alone: its -ECANCELED is no failure of the group */
+} edo__child;
+
+/* Gives t a record; false without memory. */
+bool edo__child_new(edo__task *t, uint64_t key, bool keyed);
+/* edo__group_add() for a task with a record. */
+int edo__child_add(edo_group *g, edo__task *t);
+/* The task's function has returned: closes its own scope, which must be the only one left. */
+void edo__child_leave(edo__task *t);
+/* Whether the code t returned does not count. */
+static inline bool edo__child_excused(const edo__task *t)
+{
+    return t->child != NULL && t->child->excused && t->code == -ECANCELED;
+}
+
+/* Ordered groups keep their records where others keep results; under the group's lock. */
+static inline edo__child *edo__ordered_first(const edo_group *g)
+{
+    return (edo__child *)(void *)g->edo__results;
+}
+/* t has ended: what is known of it goes to its record. True when t itself is kept. */
+bool edo__ordered_ended(edo_group *g, edo__task *t);
+/* 1: *out is the first in line, taken out; 0: no child is left; -EAGAIN: the first is live. */
+int edo__ordered_take(edo_group *g, edo__child **out);
+/* No child is left alive: frees all. */
+void edo__ordered_drop(edo_group *g);
+
 /* What a new task is made of. */
 typedef struct edo__spawn {
     edo_fn *fn;
@@ -14,7 +61,9 @@ typedef struct edo__spawn {
     size_t copy; /* with EDO__TF_COPIED: arg points to that many bytes to copy */
     const edo_task_options *options;
     const char *site;
+    uint64_t key;
     uint8_t flags; /* EDO__TF_* */
+    bool keyed;
 } edo__spawn;
 
 /* A task in no group yet and in no queue; NULL without memory. w: the calling worker or NULL. */
@@ -33,7 +82,7 @@ bool edo__group_late(const edo_group *g);
 /* Makes t a live child; 0, or -ECANCELED when the group is cancelled, -EAGAIN at its limit. */
 static inline int edo__group_add(edo_group *g, edo__task *t)
 {
-    t->group = g;
+    edo__astore(&t->group, g, EDO__RLX); /* read by a cancel that has but its id */
     t->scope = &g->edo__scope;
     t->sib_prev = NULL;
     int rc = 0;

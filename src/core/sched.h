@@ -16,6 +16,7 @@
 #include <edo/runtime.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #define EDO__WORKERS_MAX 1024
 #define EDO__STACK_CACHE 64  /* warm stacks a worker keeps per class            */
@@ -238,6 +239,8 @@ static inline void edo__task_free(edo__task *t, edo__worker *w)
         t->pins = 0;
         t->stack_class = EDO__STACK_DEFAULT;
         t->name[0] = '\0';
+        free(t->child);
+        t->child = NULL;
     }
     edo__astore(&t->state, EDO__TASK_FREE, EDO__RLX);
     /* Under nobody's lock: an id is checked again under t->lock, which join takes. */

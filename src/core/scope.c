@@ -89,6 +89,31 @@ static bool is_open(const edo__task *t, const edo_scope *s)
     return false;
 }
 
+/* The work list, and what it grows by. */
+static void spread_all(spread *list)
+{
+    while (list->first != NULL) {
+        edo__task *t = list->first;
+        list->first = t->cancel_next;
+        if (list->first == NULL)
+            list->last = NULL;
+        edo__spin_lock(&t->lock);
+        uint32_t was = spread_into(list, t, &t->group->edo__scope);
+        edo__spin_unlock(&t->lock);
+        edo__claimed(t, was);
+        edo__task_unref(t);
+    }
+}
+
+/* Under owner's lock: marks its open scope `top` and all inside. Returns what the wait word was. */
+static uint32_t mark_open(spread *list, edo__task *owner, edo_scope *top, uint32_t reason)
+{
+    mark_chain(list, top, top->edo__parent, reason);
+    if (owner->scope == top)
+        return edo__claim_cancel(owner, reason);
+    return spread_into(list, owner, top);
+}
+
 void edo__scope_mark(edo_scope *top, uint32_t reason)
 {
     spread list = { NULL, NULL };
@@ -98,24 +123,42 @@ void edo__scope_mark(edo_scope *top, uint32_t reason)
     /* The owner may have closed it while we waited for the lock: then there is nothing left to
      * cancel. It cannot while we hold the lock, and afterwards top is not touched any more. */
     uint32_t was = EDO__WORD_IDLE;
-    if (is_open(owner, top)) {
-        mark_chain(&list, top, top->edo__parent, reason);
-        was =
-            owner->scope == top ? edo__claim_cancel(owner, reason) : spread_into(&list, owner, top);
-    }
+    if (is_open(owner, top))
+        was = mark_open(&list, owner, top, reason);
     edo__spin_unlock(&owner->lock);
     edo__claimed(owner, was);
-    while (list.first != NULL) {
-        edo__task *t = list.first;
-        list.first = t->cancel_next;
-        if (list.first == NULL)
-            list.last = NULL;
+    spread_all(&list);
+    pthread_mutex_unlock(&cancel_lock);
+}
+
+/* Under t's lock: the outermost scope of t's own; NULL when none is open. */
+static edo_scope *outermost(const edo__task *t)
+{
+    const edo_scope *end = &t->group->edo__scope;
+    edo_scope *s = t->scope;
+    while (s != end && s->edo__parent != end)
+        s = s->edo__parent;
+    return s != end ? s : NULL;
+}
+
+void edo__scope_mark_children(edo_group *g, edo__task *(*collect)(edo_group *g, const void *arg),
+                              const void *arg)
+{
+    spread list = { NULL, NULL };
+    pthread_mutex_lock(&cancel_lock);
+    edo__task *next;
+    for (edo__task *t = collect(g, arg); t != NULL; t = next) {
+        next = t->cancel_next;
+        uint32_t was = EDO__WORD_IDLE;
         edo__spin_lock(&t->lock);
-        was = spread_into(&list, t, &t->group->edo__scope);
+        edo_scope *top = outermost(t);
+        if (top != NULL)
+            was = mark_open(&list, t, top, EDO__CANCELLED_SELF);
         edo__spin_unlock(&t->lock);
         edo__claimed(t, was);
         edo__task_unref(t);
     }
+    spread_all(&list);
     pthread_mutex_unlock(&cancel_lock);
 }
 

@@ -59,4 +59,9 @@ static inline void edo__scope_leave(edo__task *self, edo_scope *s)
 /* Cancels s and everything inside for a reason (EDO__CANCELLED_*). s must stay open meanwhile. */
 void edo__scope_mark(edo_scope *s, uint32_t reason);
 
+/* Cancels single children of g: those that collect(), called under the cancel lock, returns, linked
+ * by cancel_next and with a reference each. They have a scope of their own, or have ended. */
+void edo__scope_mark_children(edo_group *g, edo__task *(*collect)(edo_group *g, const void *arg),
+                              const void *arg);
+
 #endif

@@ -118,6 +118,20 @@ static int wait_for_room(edo_group *g, edo__task *self)
     return -ECANCELED;
 }
 
+/* What becomes of a new task that is to be found again by its id or key, or in its turn. */
+static bool make_child(edo_group *g, edo__task *t, const edo__spawn *how, uint64_t *id)
+{
+    uint64_t key = how->options != NULL && how->options->key != 0 ? how->options->key : how->key;
+    bool keyed = how->keyed || key != 0;
+    if (id != NULL)
+        *id = edo__task_id(t);
+    if (id != NULL || keyed)
+        t->flags |= EDO__TF_KEPT;
+    else if (!g->edo__ordered)
+        return true;
+    return edo__child_new(t, key, keyed);
+}
+
 int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
 {
     edo__task *self = edo__self();
@@ -134,11 +148,10 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
             rc = -ENOMEM;
             goto room_unused;
         }
-        if (id != NULL) {
-            *id = edo__task_id(t);
-            t->flags |= EDO__TF_KEPT;
-        }
-        rc = edo__group_add(g, t);
+        if (edo__unlikely(!make_child(g, t, how, id)))
+            rc = -ENOMEM;
+        else
+            rc = t->child != NULL ? edo__child_add(g, t) : edo__group_add(g, t);
         if (edo__likely(rc == 0))
             break;
         edo__task_discard(t, w);
@@ -189,6 +202,12 @@ int edo__spawn_with_at(edo_group *g, const edo_task_options *options, uint64_t *
 {
     edo__spawn how = { .fn = fn, .arg = arg, .options = options, .site = site };
     return edo__spawn_how(g, &how, id);
+}
+
+int edo__spawn_keyed_at(edo_group *g, uint64_t key, edo_fn *fn, void *arg, const char *site)
+{
+    edo__spawn how = { .fn = fn, .arg = arg, .site = site, .key = key, .keyed = true };
+    return edo__spawn_how(g, &how, NULL);
 }
 
 int edo__spawn_copy_at(edo_group *g, edo_fn *fn, const void *args, size_t size, const char *site)
@@ -247,6 +266,11 @@ int(edo_spawn_with)(edo_group *g, const edo_task_options *options, uint64_t *id,
                     void *arg)
 {
     return edo__spawn_with_at(g, options, id, fn, arg, NULL);
+}
+
+int(edo_spawn_keyed)(edo_group *g, uint64_t key, edo_fn *fn, void *arg)
+{
+    return edo__spawn_keyed_at(g, key, fn, arg, NULL);
 }
 
 int(edo_spawn_detached)(edo_fn *fn, void *arg)

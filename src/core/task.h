@@ -77,7 +77,7 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
        EDO__TF_COPIED = 4,   /* arg points to a copy: not reported in results          */
        EDO__TF_DETACHED = 8,
        EDO__TF_KEPT = 16,     /* stays after its end until its result was taken         */
-       EDO__TF_OPTIONS = 32,  /* has a name, a stack class or a pin of its own          */
+       EDO__TF_OPTIONS = 32,  /* has a name, a stack class, a pin or a child record     */
        EDO__TF_BLOCKING = 64, /* runs on the blocking pool: never has a stack           */
        EDO__TF_UNSEEN = 128,  /* could not be started: leaves no result                 */
 };
@@ -133,7 +133,10 @@ typedef struct edo__task {
     uint32_t lock; /* over scope and the chain of scopes, and join                               */
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
     uint64_t id;  /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
-    int32_t code; /* what fn returned                                                           */
+    union {
+        int32_t code;   /* what fn returned                                                     */
+        uint32_t futex; /* atomic; foreign stand-ins: the thread sleeps here                    */
+    };
     uint32_t woken; /* watched: when it was made runnable, see meter.c                            */
     struct edo__waiter *join; /* atomic: who waits for its end; written under lock               */
     struct edo_runtime *rt;
@@ -148,8 +151,7 @@ typedef struct edo__task {
 
     /* Line 3 */
     uint64_t copy[EDO__TASK_INLINE / 8]; /* arguments of edo_spawn_copy()                        */
-    uint32_t futex;       /* atomic; foreign stand-ins: the thread sleeps here                   */
-    uint32_t reserved[1]; /* up to four lines                                     */
+    struct edo__child *child;            /* what more is known of it, see group.h; NULL for most */
 } __attribute__((aligned(EDO__CACHE_LINE))) edo__task;
 
 _Static_assert(sizeof(edo__task) == 256, "four cache lines");

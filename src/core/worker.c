@@ -323,7 +323,8 @@ void edo__stack_entry(void *stack)
     for (;;) {
         edo__task *t = s->task;
         t->code = t->fn(t->arg);
-        edo_assert((t->scope == &t->group->edo__scope) && "a task ended with a scope still open");
+        if (edo__unlikely(t->scope != &t->group->edo__scope))
+            edo__child_leave(t);
         if (t->locals != NULL)
             edo__locals_end(t);
         if ((t->flags & EDO__TF_HEAP_ARG) != 0)
