@@ -132,7 +132,7 @@ typedef struct edo__task {
     struct edo__task *cancel_next; /* work list of a cancel in progress; under the cancel lock   */
     uint32_t lock; /* over scope and the chain of scopes, and join                               */
     uint32_t refs; /* atomic: 1 while on group's list, and 1 per cancel passing through          */
-    uint64_t id;  /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
+    uint64_t id; /* atomic: slot + 1, the runtime's lane, how often the slot was used: see arena */
     union {
         int32_t code;   /* what fn returned                                                     */
         uint32_t futex; /* atomic; foreign stand-ins: the thread sleeps here                    */
