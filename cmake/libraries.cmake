@@ -29,7 +29,7 @@ function(edo_library name)
     set_property(GLOBAL APPEND PROPERTY EDO_LIBRARIES ${name})
 endfunction()
 
-edo_sources(core_sources base arch core sync io io/epoll io/uring io/sim net fs process signal)
+edo_sources(core_sources base arch core sync io io/epoll io/uring io/sim net fs process signal inspect)
 if(core_sources)
     edo_library(edo ${core_sources})
     target_link_libraries(edo PUBLIC Threads::Threads)

@@ -149,10 +149,15 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out);
 int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out);
 
 /* edo_dump - writes every task: id, name, spawn site, parent, state, what it waits for and since
- * when, and its stack. Works while a worker is stuck.
+ * when, who holds a lock, and its stack. Before them the deadlocks among them, each with its cycle:
+ * "deadlock" when nothing that the runtime knows of could end it, "likely deadlock" with what it
+ * rests on when that is not certain; docs/operating tells more. Works while a worker is stuck, and
+ * when all are.
  * @rt: NULL: the calling task's.
  * @f: written to with stdio.
  * Returns the number of tasks written, or -EPERM when rt is NULL outside of a task.
+ *
+ *     edo_dump(NULL, stderr);
  *
  * Suspends: never
  * Cancel:   not a checkpoint

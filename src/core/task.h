@@ -23,7 +23,7 @@ struct edo_runtime;
 #define EDO__BUDGET 128          /* operations per run before a task must let others go first */
 #define EDO__PIN_WATCHED 0x8000u /* in pins: how long it waits to run is measured, see meter.c */
 
-/* Why a task waits: for dumps. The names are in dump.c. */
+/* Why a task waits: for dumps. The names are in inspect/picture.c. */
 typedef enum edo__why {
     EDO__WHY_NONE,
     EDO__WHY_SLEEP,

@@ -174,6 +174,8 @@ uint32_t edo__wait_commit_until(edo__task *self, uint32_t *lock, edo__why why, c
     wait_timer t = { .timer = { .deadline = at, .fire = wait_timer_fire },
                      .task = self,
                      .code = code };
+    if (why == EDO__WHY_SLEEP)
+        obj = &t.timer; /* dumps say how long */
     wait_timer_arm(w, &t);
     uint32_t got = edo__wait_park(self, lock, why, obj);
     if (got != code) /* its own code: it has fired, and the wheel is done with it */

@@ -2,8 +2,10 @@
 /* The system calls of TCP sockets; see socket.h. */
 #include "net/socket.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define BACKLOG_MAX 65535 /* the kernel cuts it down to net.core.somaxconn */
@@ -54,4 +56,30 @@ EDO__NOINLINE int edo__socket_port(int fd, uint16_t *port)
         return -errno;
     *port = edo__address_port(&a);
     return 0;
+}
+
+static bool describe_address(const edo__address *a, char *buf, size_t cap)
+{
+    char host[INET6_ADDRSTRLEN];
+    bool six = a->sa.sa_family == AF_INET6;
+    const void *bytes = six ? (const void *)&a->v6.sin6_addr : (const void *)&a->v4.sin_addr;
+    if (!six && a->sa.sa_family != AF_INET)
+        return false;
+    if (inet_ntop(a->sa.sa_family, bytes, host, sizeof host) == NULL)
+        return false;
+    (void)snprintf(buf, cap, six ? "[%s]:%u" : "%s:%u", host, edo__address_port(a));
+    return true;
+}
+
+EDO__NOINLINE bool edo__socket_describe(int fd, char *buf, size_t cap)
+{
+    edo__address here, there;
+    socklen_t here_len = sizeof here, there_len = sizeof there;
+    char from[64], to[64];
+    if (getsockname(fd, &here.sa, &here_len) != 0 || !describe_address(&here, from, sizeof from))
+        return false;
+    bool peer =
+        getpeername(fd, &there.sa, &there_len) == 0 && describe_address(&there, to, sizeof to);
+    (void)snprintf(buf, cap, peer ? "%s - %s" : "%s", from, to);
+    return true;
 }

@@ -13,5 +13,7 @@
 int edo__socket_open(int family, const edo_tcp_options *o);
 int edo__socket_listen(int fd, const edo__address *at, const edo_tcp_options *o);
 int edo__socket_port(int fd, uint16_t *port);
+/* "1.2.3.4:80 - 5.6.7.8:4711", the peer left out when there is none; false: it is no IP socket. */
+bool edo__socket_describe(int fd, char *buf, size_t cap);
 
 #endif

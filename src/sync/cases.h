@@ -12,12 +12,20 @@
 
 #include <edo/broadcast.h>
 #include <edo/chan.h>
+#include <edo/select.h>
 #include <edo/watch.h>
 
 enum {
     EDO__ARMED = 0,   /* queued                                                     */
     EDO__DECIDED = 1, /* not queued: the select is claimed, by this case or another */
 };
+
+/* What a dump reads of a select that waits. */
+typedef struct edo__select_view {
+    const edo_case *cases;
+    size_t n;
+    int64_t at; /* when it ends by itself; EDO_FOREVER: never */
+} edo__select_view;
 
 int edo__event_arm(edo_event *e, edo__waiter *w);
 void edo__event_disarm(edo_event *e, edo__waiter *w);

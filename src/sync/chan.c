@@ -24,11 +24,14 @@ int edo_chan_create(edo_chan **out, size_t size, size_t capacity)
         return -ENOMEM;
     c->lock = 0;
     c->closed = 0;
-    c->receivers = (edo__waitq){ 0 };
-    c->senders = (edo__waitq){ 0 };
+    c->receivers = (edo__waitq){ .state = EDO__USER_NONE };
+    c->senders = (edo__waitq){ .state = EDO__USER_NONE };
     c->closers = (edo__waitq){ 0 };
     c->reserved = c->reservers = 0;
     c->n_senders = c->n_receivers = 0;
+    c->anonymous = 0;
+    c->sent_by = (edo__users){ 0 };
+    c->received_by = (edo__users){ 0 };
     c->refs = 1;
     edo__store_init(&c->store, c->ring, size, capacity);
     *out = c;
@@ -50,6 +53,19 @@ void edo_chan_unref(edo_chan *c)
     edo_assert(c->reserved == 0 && "a permit is still out");
     edo__store_deinit(&c->store);
     free(c);
+}
+
+__attribute__((noinline)) void edo__users_add(edo__users *u, uint32_t who)
+{
+    if (u->n > EDO__USERS_MAX)
+        return;
+    for (uint32_t i = 0; i < u->n; i++) {
+        if (u->who[i] == who)
+            return;
+    }
+    if (u->n < EDO__USERS_MAX)
+        u->who[u->n] = who;
+    u->n++;
 }
 
 /* Pops and claims the first live receiver: it stays as it is until the lock is released. NULL:
@@ -215,6 +231,7 @@ int edo_chan_send(edo_chan *c, const void *value)
         return rc;
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
+    edo__chan_used_by(&c->senders, &c->sent_by, self);
     rc = give(c, value, &after);
     if (edo__unlikely(rc == -EAGAIN))
         return send_slow(c, value, self);
@@ -228,6 +245,7 @@ int edo_chan_send_nowait(edo_chan *c, const void *value)
 {
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
+    c->anonymous |= EDO__ANON_SEND;
     int rc = edo__chan_give(c, value, &after);
     if (edo__unlikely(rc == -EAGAIN))
         return send_slow(c, value, NULL);
@@ -244,6 +262,7 @@ int edo_chan_recv(edo_chan *c, void *value)
         return rc;
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
+    edo__chan_used_by(&c->receivers, &c->received_by, self);
     rc = take(c, value, &after);
     if (rc == -EAGAIN) {
         edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .value = value };
@@ -260,6 +279,7 @@ int edo_chan_recv_nowait(edo_chan *c, void *value)
 {
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
+    c->anonymous |= EDO__ANON_RECV;
     int rc = edo__chan_take(c, value, &after);
     edo__spin_unlock(&c->lock);
     edo__chan_finish(&after, NULL);

@@ -19,9 +19,26 @@
 
 #include <stdlib.h>
 
+#define EDO__USERS_MAX 4
+#define EDO__USER_NONE (1u << 26) /* no task's: slots count from 1 */
+
+/* Who uses one side of a channel, for dumps: the low halves of tasks' ids (a slot of a runtime, see
+ * task_arena.c; 0: a foreign thread). Never forgets anybody, so once it overflows it says nothing
+ * more. Whoever came last is in the state of the side's queue, to be compared at every use. */
+typedef struct edo__users {
+    uint32_t n; /* EDO__USERS_MAX + 1: too many */
+    uint32_t who[EDO__USERS_MAX];
+} edo__users;
+
+enum { /* edo_chan.anonymous: somebody used it who was not asked for a name */
+       EDO__ANON_SEND = 1,
+       EDO__ANON_RECV = 2,
+};
+
 struct edo_chan {
     uint32_t lock; /* over everything but refs; those inside the queues are not used */
-    uint32_t closed;
+    uint8_t closed;
+    uint8_t anonymous;
     edo__waitq receivers;
     edo__waitq senders;
     edo__store store;   /* its count is still on the first line */
@@ -31,6 +48,7 @@ struct edo_chan {
     size_t n_receivers; /* ... */
     edo__waitq closers; /* who waits until it is closed */
     uint32_t refs;      /* atomic */
+    edo__users sent_by, received_by;
     unsigned char ring[] __attribute__((aligned(EDO__CACHE_LINE)));
 };
 
@@ -40,6 +58,17 @@ typedef struct edo__chan_after {
     edo__wakes more; /* ... and the rest */
     edo__block *drop;
 } edo__chan_after;
+
+void edo__users_add(edo__users *u, uint32_t who);
+/* Under the lock: self is one of those who send (or receive). */
+static inline void edo__chan_used_by(edo__waitq *side, edo__users *u, const edo__task *self)
+{
+    uint32_t who = (uint32_t)self->id;
+    if (edo__unlikely(side->state != who)) {
+        side->state = who;
+        edo__users_add(u, who);
+    }
+}
 
 /* Under the lock. 0, -EAGAIN, -EPIPE. */
 int edo__chan_take(edo_chan *c, void *value, edo__chan_after *a);

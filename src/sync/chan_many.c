@@ -25,6 +25,7 @@ static int take_batch(edo_chan *c, void *values, size_t max)
     size_t n = 0;
     int rc = 0;
     edo__spin_lock(&c->lock);
+    c->anonymous |= EDO__ANON_RECV;
     while (n < max && (rc = edo__chan_take(c, nth(c, values, n), &after)) == 0)
         n++;
     edo__spin_unlock(&c->lock);
@@ -75,6 +76,7 @@ static int give_batch(edo_chan *c, const void *values, size_t max)
     size_t n = 0;
     int rc = 0;
     edo__spin_lock(&c->lock);
+    c->anonymous |= EDO__ANON_SEND;
     while (n < max && rc == 0) {
         rc = edo__chan_give(c, nth(c, values, n), &after);
         if (rc == 0)

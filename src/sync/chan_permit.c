@@ -9,6 +9,7 @@
 
 int edo__chan_book(edo_chan *c, size_t n, edo__chan_after *a)
 {
+    c->anonymous |= EDO__ANON_SEND; /* a permit is sent with by whoever has it */
     if (c->closed)
         return -EPIPE;
     if (c->reservers != 0)

@@ -111,6 +111,7 @@ int edo__chan_arm_recv(edo_chan *c, edo__waiter *w)
     int rc = EDO__DECIDED;
     verdict v = NOBODY;
     edo__spin_lock(&c->lock);
+    edo__chan_used_by(&c->receivers, &c->received_by, w->task);
     if (c->store.count == 0)
         v = match_first(&c->senders, w, &sender, &after);
     if (v == MATCHED) {
@@ -135,6 +136,7 @@ int edo__chan_arm_send(edo_chan *c, edo__waiter *w)
     int rc = EDO__DECIDED, room = 0;
     verdict v;
     edo__spin_lock(&c->lock);
+    edo__chan_used_by(&c->senders, &c->sent_by, w->task);
     for (;;) {
         v = c->closed ? NOBODY : match_first(&c->receivers, w, &receiver, &after);
         if (v != NOBODY || c->closed || edo__store_has_room(&c->store) ||

@@ -203,7 +203,8 @@ static uint32_t suspend(selection *s)
             s->at = EDO_FOREVER;
     }
     /* No lock to pass through: disarming takes them all. */
-    return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, s->cases, s->at, s->after_code);
+    edo__select_view view = { .cases = s->cases, .n = s->n, .at = s->at };
+    return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, &view, s->at, s->after_code);
 }
 
 /* Phases 2 and 3. wait false: only looks, by way of arming. -EAGAIN: none was ready, or a

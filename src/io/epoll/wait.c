@@ -22,7 +22,9 @@ static int wait_locked(edo__slot *s, edo__epoll *io, edo__waiter *w, edo__why wh
     }
     edo__waitq_push(&s->q, w);
     edo__spin_unlock(&s->q.lock);
-    const void *obj = (const void *)(intptr_t)s->fd; /* dumps show the number */
+    /* for dumps: the number, and which events */
+    uint64_t events = w->n & (EDO_READABLE | EDO_WRITABLE);
+    const void *obj = (const void *)(uintptr_t)((uint64_t)(uint32_t)s->fd | events << 32);
     if (edo__wait_commit(self, &s->q.lock, why, obj) == EDO__WAKE_OK)
         return 0;
     edo__epoll_unwatch(s->fd, w);

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* One task, as seen at one moment; see inspect.h.
+ *
+ * What is parked is frozen and read. A running task is asked for its stack by signal. The rest (new,
+ * or in a run queue) is described from its fields, read without a lock and believed only if the
+ * slot's id is the same before and after. */
+#include "inspect/inspect.h"
+
+#include "arch/unwind.h"
+#include "core/monitor.h"
+
+#include <edo/select.h>
+
+#define FREEZE_TRIES 2000000 /* two dumps at once: one waits for the other, not for ever */
+
+static const char *const why_names[EDO__WHYS] = {
+    [EDO__WHY_NONE] = "nothing",
+    [EDO__WHY_SLEEP] = "sleep",
+    [EDO__WHY_MUTEX] = "mutex",
+    [EDO__WHY_SEM] = "semaphore",
+    [EDO__WHY_EVENT] = "event",
+    [EDO__WHY_NOTIFY] = "notify",
+    [EDO__WHY_ONESHOT] = "oneshot",
+    [EDO__WHY_RDLOCK] = "read lock",
+    [EDO__WHY_WRLOCK] = "write lock",
+    [EDO__WHY_COND] = "condition variable",
+    [EDO__WHY_BARRIER] = "barrier",
+    [EDO__WHY_ONCE] = "once",
+    [EDO__WHY_SETONCE] = "set-once value",
+    [EDO__WHY_SEND] = "channel send",
+    [EDO__WHY_RECV] = "channel receive",
+    [EDO__WHY_RESERVE] = "room in channel",
+    [EDO__WHY_CHAN_CLOSE] = "channel to close",
+    [EDO__WHY_BROADCAST] = "broadcast",
+    [EDO__WHY_WATCH] = "watch",
+    [EDO__WHY_SELECT] = "select",
+    [EDO__WHY_FD] = "descriptor",
+    [EDO__WHY_READ] = "read",
+    [EDO__WHY_WRITE] = "write",
+    [EDO__WHY_ACCEPT] = "accept",
+    [EDO__WHY_CONNECT] = "connect",
+    [EDO__WHY_BLOCKING] = "blocking job",
+    [EDO__WHY_GROUP_CLOSE] = "group to close",
+    [EDO__WHY_GROUP_NEXT] = "next child",
+    [EDO__WHY_GROUP_ROOM] = "room in group",
+    [EDO__WHY_TOKEN] = "token",
+    [EDO__WHY_JOINED] = "task to end",
+    [EDO__WHY_STACK] = "stack",
+    [EDO__WHY_DELAYQUEUE] = "delay queue",
+    [EDO__WHY_RATELIMIT] = "rate limit",
+    [EDO__WHY_TRACKER] = "tracker to end",
+    [EDO__WHY_OTHER] = "something",
+};
+
+const char *edo__why_name(unsigned why)
+{
+    return why < EDO__WHYS && why_names[why] != NULL ? why_names[why] : "something";
+}
+
+bool edo__freeze(edo__task *t)
+{
+    for (int i = 0; i < FREEZE_TRIES; i++) {
+        if (edo__wait_freeze(t))
+            return true;
+        uint32_t word = edo__aload(&t->word, EDO__ACQ);
+        uint32_t state = word & EDO__WORD_STATE;
+        if (word >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE || state == EDO__WORD_WAITING)
+            return false;
+        edo__cpu_relax(); /* another dump, or a select that matches with it */
+    }
+    return false;
+}
+
+/* The index of a task given by address. */
+static uint32_t index_of(const edo_runtime *rt, const edo__task *t)
+{
+    uintptr_t at = (uintptr_t)t - (uintptr_t)edo__arena_at(rt->arena, 0);
+    size_t i = at / sizeof *t;
+    bool inside = at % sizeof *t == 0 && i < edo__arena_used(rt->arena);
+    return inside ? (uint32_t)i : EDO__NOBODY;
+}
+
+static void held_by(const edo_runtime *rt, edo__seen_wait *w, const edo__task *holder)
+{
+    w->by = holder != NULL ? index_of(rt, holder) : EDO__NOBODY;
+    w->outside = holder != NULL && w->by == EDO__NOBODY;
+    w->ends = w->by != EDO__NOBODY ? EDO__ENDS_TASK : EDO__ENDS_ITSELF;
+}
+
+/* A read-write lock knows its writer, or its reader if it is only one; whoever waits behind another
+ * waits for that one. Others may be working on it, so its lock is tried, which waits for nobody. */
+static void see_rwlock(const edo_runtime *rt, edo_rwlock *l, const edo__task *t, edo__seen_wait *w)
+{
+    if (!edo__spin_try(&l->edo__q.lock))
+        return;
+    const edo__task *holder = l->edo__writer;
+    if (holder == NULL && w->why == EDO__WHY_WRLOCK && l->edo__q.state == 1)
+        holder = (const edo__task *)l->edo__readers;
+    if (holder == NULL && l->edo__q.head != NULL && l->edo__q.head->task != t) {
+        holder = l->edo__q.head->task;
+        w->behind = true;
+    }
+    edo__spin_unlock(&l->edo__q.lock);
+    held_by(rt, w, holder);
+}
+
+/* The other side of a channel. Read without its lock: a waker of this task may hold that. */
+__attribute__((no_sanitize("thread"), noinline)) static void see_channel(const edo_runtime *rt,
+                                                                         const edo_chan *c,
+                                                                         bool sends,
+                                                                         edo__seen_wait *w)
+{
+    const volatile edo__users *users = sends ? &c->received_by : &c->sent_by;
+    w->have = ((const volatile edo__store *)&c->store)->count;
+    w->cap = c->store.cap;
+    w->ends = EDO__ENDS_ANYBODY;
+    uint32_t n = users->n;
+    if (*(const volatile uint8_t *)&c->anonymous & (sends ? EDO__ANON_RECV : EDO__ANON_SEND))
+        return;
+    /* whoever gives back the last reference of a side closes the channel; a permit's slot may be
+     * given back by whoever has the permit */
+    if (*(const volatile size_t *)(sends ? &c->n_receivers : &c->n_senders) != 0 ||
+        (sends && ((const volatile edo_chan *)c)->reserved != 0))
+        return;
+    if (n == 0 || n > EDO__USERS_MAX)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        edo__task *t = edo__task_find((edo_runtime *)rt, users->who[i]);
+        bool ours = t != NULL && (uint32_t)edo__task_id(t) == users->who[i];
+        if (!ours) {
+            w->outside = true;
+            return;
+        }
+        w->users[i] = index_of(rt, t);
+    }
+    w->n_users = (uint8_t)n;
+    w->ends = EDO__ENDS_USERS;
+}
+
+__attribute__((no_sanitize("thread"), noinline)) static void see_group(const edo_group *g,
+                                                                       edo__seen_wait *w)
+{
+    w->have = ((const volatile edo_group *)g)->edo__live;
+    w->ends = w->why == EDO__WHY_GROUP_CLOSE ? EDO__ENDS_ALL : EDO__ENDS_ANY;
+}
+
+static void see_select(const edo__select_view *s, edo__seen_wait *w)
+{
+    w->cap = s->n;
+    w->until = s->at;
+    w->ends = EDO__ENDS_ANYBODY;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->cases[i].kind == EDO_CASE_FD)
+            w->ends = EDO__ENDS_ITSELF;
+    }
+}
+
+__attribute__((no_sanitize("thread"), noinline)) static void see_object(const edo_runtime *rt,
+                                                                        const edo__task *t,
+                                                                        edo__seen_wait *w)
+{
+    switch (w->why) {
+    case EDO__WHY_SLEEP:
+        if (w->obj != NULL)
+            w->until = ((const edo__timer *)w->obj)->deadline;
+        w->ends = EDO__ENDS_ANYBODY; /* for ever: until it is cancelled */
+        break;
+    case EDO__WHY_MUTEX:
+        held_by(rt, w, edo__aload(&((const edo_mutex *)w->obj)->edo__holder, EDO__RLX));
+        break;
+    case EDO__WHY_RDLOCK:
+    case EDO__WHY_WRLOCK: see_rwlock(rt, (edo_rwlock *)(uintptr_t)w->obj, t, w); break;
+    case EDO__WHY_SEM:
+        w->have = ((const volatile edo_sem *)w->obj)->edo__permits;
+        w->ends = EDO__ENDS_ANYBODY;
+        break;
+    case EDO__WHY_EVENT:
+    case EDO__WHY_NOTIFY:
+    case EDO__WHY_ONESHOT:
+    case EDO__WHY_COND:
+    case EDO__WHY_BARRIER:
+    case EDO__WHY_ONCE:
+    case EDO__WHY_SETONCE:
+    case EDO__WHY_TOKEN:
+    case EDO__WHY_RESERVE:
+    case EDO__WHY_CHAN_CLOSE:
+    case EDO__WHY_BROADCAST:
+    case EDO__WHY_WATCH: w->ends = EDO__ENDS_ANYBODY; break;
+    case EDO__WHY_SEND: see_channel(rt, w->obj, true, w); break;
+    case EDO__WHY_RECV: see_channel(rt, w->obj, false, w); break;
+    case EDO__WHY_SELECT: see_select(w->obj, w); break;
+    case EDO__WHY_GROUP_CLOSE:
+    case EDO__WHY_GROUP_NEXT:
+    case EDO__WHY_GROUP_ROOM: see_group(w->obj, w); break;
+    case EDO__WHY_BLOCKING:
+        if (w->obj != NULL)
+            w->have = ((const volatile edo__job *)w->obj)->queued;
+        break;
+    default: break; /* what is not known here is never part of a deadlock */
+    }
+}
+
+/* The deadline of the scope it waits in. */
+__attribute__((no_sanitize("thread"), noinline)) static int64_t deadline_of(const edo__task *t)
+{
+    uint32_t class = edo__aload(&t->word, EDO__RLX) & EDO__WORD_CLASS;
+    if (class == EDO__CANCEL_NEVER || t->scope == NULL)
+        return EDO_FOREVER;
+    return t->scope->edo__deadline_eff;
+}
+
+void edo__see_wait(edo_runtime *rt, edo__task *t, edo__seen_wait *w)
+{
+    *w = (edo__seen_wait){ .why = edo__aload(&t->why, EDO__RLX),
+                           .obj = t->why_obj,
+                           .by = EDO__NOBODY,
+                           .until = EDO_FOREVER };
+    see_object(rt, t, w);
+    int64_t deadline = deadline_of(t);
+    if (deadline < w->until)
+        w->until = deadline;
+    if (w->until != EDO_FOREVER)
+        w->ends = EDO__ENDS_ITSELF;
+}
+
+/* The worker that runs t; NULL: none does. */
+static edo__worker *runner_of(edo_runtime *rt, const edo__task *t)
+{
+    for (uint32_t i = 0; i < rt->n_workers; i++) {
+        if (edo__aload(&rt->workers[i].current, EDO__ACQ) == t)
+            return &rt->workers[i];
+    }
+    return NULL;
+}
+
+static bool is_waiting(const edo__task *t)
+{
+    uint32_t word = edo__aload(&t->word, EDO__ACQ);
+    return word != EDO__WORD_IDLE && word < EDO__WAKE_CANCEL;
+}
+
+static size_t running_stack(edo_runtime *rt, edo__worker *w, void **pcs)
+{
+    if (w == edo__current_worker(rt))
+        return edo__unwind_here(pcs, EDO__FRAMES);
+    return edo__monitor_stack(w, pcs, EDO__FRAMES);
+}
+
+/* What a live task does at present. */
+static void see_live(edo_runtime *rt, edo__task *t, edo__picture *p, void **pcs)
+{
+    p->state = EDO__SEEN_WAITING;
+    if (edo__freeze(t)) {
+        p->frozen = true;
+        edo__see_wait(rt, t, &p->wait);
+        p->since = t->since;
+        if (pcs != NULL && t->stack != NULL)
+            p->frames = edo__unwind_context(&t->stack->ctx, pcs, EDO__FRAMES);
+        edo__wait_thaw(t);
+        return;
+    }
+    if (is_waiting(t)) /* about to park; or a child on the blocking pool */
+        return;
+    edo__worker *runner = runner_of(rt, t);
+    p->state = runner != NULL ? EDO__SEEN_RUNNING : EDO__SEEN_READY;
+    if (runner != NULL && pcs != NULL)
+        p->frames = running_stack(rt, runner, pcs);
+}
+
+/* Reads fields that their owner may be changing; see the head of this file. */
+__attribute__((no_sanitize("thread"), noinline)) bool edo__picture_head(edo_runtime *rt,
+                                                                        uint32_t index,
+                                                                        edo__picture *p)
+{
+    edo__task *t = edo__arena_at(rt->arena, index);
+    p->id = edo__aload(&t->id, EDO__ACQ);
+    uint8_t state = edo__aload(&t->state, EDO__ACQ);
+    if (state == EDO__TASK_FREE)
+        return false;
+    p->state = state == EDO__TASK_NEW     ? EDO__SEEN_NEW
+               : state == EDO__TASK_ENDED ? EDO__SEEN_ENDED
+                                          : EDO__SEEN_READY;
+    p->parent = t->parent;
+    p->group = t->group;
+    p->wait = (edo__seen_wait){ .why = edo__aload(&t->why, EDO__RLX),
+                                .by = EDO__NOBODY,
+                                .until = EDO_FOREVER };
+    p->frozen = false;
+    p->frames = 0;
+    p->site = t->site;
+    p->since = t->since;
+    for (size_t i = 0; i < sizeof p->name; i++)
+        p->name[i] = ((volatile char *)t->name)[i];
+    p->name[sizeof p->name - 1] = '\0';
+    edo__afence(EDO__ACQ);
+    return edo__aload(&t->id, EDO__ACQ) == p->id;
+}
+
+bool edo__picture_take(edo_runtime *rt, uint32_t index, edo__picture *p, void **pcs)
+{
+    edo__task *t = edo__arena_at(rt->arena, index);
+    if (!edo__picture_head(rt, index, p))
+        return false;
+    if (p->state == EDO__SEEN_READY)
+        see_live(rt, t, p, pcs);
+    return edo__aload(&t->id, EDO__ACQ) == p->id;
+}
