@@ -412,7 +412,8 @@ static int recursive_reader(void *arg)
     edo_group g;
     CHECK_OK(edo_group_open(&g, NULL));
     CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .name = "reader" }, NULL, reads_twice, arg));
-    CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .name = "writer" }, NULL, writes_between, arg));
+    CHECK_OK(
+        edo_spawn_with(&g, &(edo_task_options){ .name = "writer" }, NULL, writes_between, arg));
     return edo_group_close(&g);
 }
 
