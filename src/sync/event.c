@@ -17,9 +17,9 @@ static inline void pass(edo_event *e)
         e->edo__q.state = UNSET;
 }
 
-int edo_event_wait(edo_event *e)
+EDO__ENTRY int edo_event_wait(edo_event *e)
 {
-    edo__task *self = edo__self();
+    edo__task *self = edo__self_here();
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;

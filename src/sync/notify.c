@@ -10,22 +10,41 @@ void edo_notify_init(edo_notify *n)
     *n = (edo_notify)EDO_NOTIFY_INIT;
 }
 
-int edo_notify_wait(edo_notify *n)
+static inline int wait(edo_notify *n, edo__task *self, bool since, uint64_t mark)
 {
-    edo__task *self = edo__self();
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
     edo__waitq *q = &n->edo__q;
     edo__spin_lock(&q->lock);
-    if (q->state == STORED) {
-        q->state = EMPTY;
+    bool missed = since && n->edo__alls != mark;
+    if (missed || q->state == STORED) {
+        if (!missed)
+            q->state = EMPTY;
         edo__spin_unlock(&q->lock);
         edo__coop(self);
         return 0;
     }
     edo__waiter w = { .task = self, .code = EDO__WAKE_OK };
     return edo__waitq_wait(q, &q->lock, &w, EDO__WHY_NOTIFY, n);
+}
+
+EDO__ENTRY int edo_notify_wait(edo_notify *n)
+{
+    return wait(n, edo__self_here(), false, 0);
+}
+
+EDO__ENTRY int edo_notify_wait_since(edo_notify *n, uint64_t mark)
+{
+    return wait(n, edo__self_here(), true, mark);
+}
+
+uint64_t edo_notify_mark(edo_notify *n)
+{
+    edo__spin_lock(&n->edo__q.lock);
+    uint64_t mark = n->edo__alls;
+    edo__spin_unlock(&n->edo__q.lock);
+    return mark;
 }
 
 int edo_notify_wait_nowait(edo_notify *n)
@@ -37,27 +56,41 @@ int edo_notify_wait_nowait(edo_notify *n)
     return rc;
 }
 
-void edo_notify_one(edo_notify *n)
+/* From the head of the queue or from its tail. */
+static inline void notify(edo_notify *n, bool last)
 {
+    edo__waitq *q = &n->edo__q;
     edo__waiter *w;
-    edo__spin_lock(&n->edo__q.lock);
-    while ((w = edo__waitq_pop(&n->edo__q)) != NULL) {
+    edo__spin_lock(&q->lock);
+    while ((w = last ? q->tail : q->head) != NULL) {
         edo__task *t = w->task;
+        edo__waitq_remove(q, w);
         uint32_t was = edo__claim(t, w->code);
         if (was == EDO__WORD_IDLE)
             continue;
-        edo__spin_unlock(&n->edo__q.lock);
+        edo__spin_unlock(&q->lock);
         edo__claimed(t, was);
         return;
     }
-    n->edo__q.state = STORED;
-    edo__spin_unlock(&n->edo__q.lock);
+    q->state = STORED;
+    edo__spin_unlock(&q->lock);
+}
+
+void edo_notify_one(edo_notify *n)
+{
+    notify(n, false);
+}
+
+void edo_notify_last(edo_notify *n)
+{
+    notify(n, true);
 }
 
 void edo_notify_all(edo_notify *n)
 {
     edo__wakes wakes = { 0 };
     edo__spin_lock(&n->edo__q.lock);
+    n->edo__alls++;
     edo__wakes_claim_all(&wakes, &n->edo__q, 0);
     edo__spin_unlock(&n->edo__q.lock);
     edo__wakes_run(&wakes);

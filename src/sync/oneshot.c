@@ -63,9 +63,9 @@ static int try_recv(edo_oneshot *o, void *value)
     return 0;
 }
 
-int edo_oneshot_recv(edo_oneshot *o, void *value)
+EDO__ENTRY int edo_oneshot_recv(edo_oneshot *o, void *value)
 {
-    edo__task *self = edo__self();
+    edo__task *self = edo__self_here();
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
@@ -99,4 +99,12 @@ void edo_oneshot_close(edo_oneshot *o)
     edo__wakes_claim_all(&wakes, &o->edo__q, -EPIPE); /* none unless it was EMPTY */
     edo__spin_unlock(&o->edo__q.lock);
     edo__wakes_run(&wakes);
+}
+
+bool edo_oneshot_closed(edo_oneshot *o)
+{
+    edo__spin_lock(&o->edo__q.lock);
+    bool closed = o->edo__q.state == CLOSED;
+    edo__spin_unlock(&o->edo__q.lock);
+    return closed;
 }

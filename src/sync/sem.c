@@ -10,7 +10,7 @@ enum { OPEN = 0, CLOSED = 1 };
 
 void edo_sem_init(edo_sem *s, uint64_t permits)
 {
-    *s = (edo_sem){ .edo__permits = permits };
+    *s = (edo_sem)EDO_SEM_INIT(permits);
 }
 
 /* Serves from the head on while it is enough. Under the lock. */
@@ -36,9 +36,9 @@ static inline int try_acquire(edo_sem *s, uint64_t n)
     return 0;
 }
 
-int edo_sem_acquire(edo_sem *s, uint64_t n)
+EDO__ENTRY int edo_sem_acquire(edo_sem *s, uint64_t n)
 {
-    edo__task *self = edo__self();
+    edo__task *self = edo__self_here();
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
@@ -81,6 +81,16 @@ void edo_sem_release(edo_sem *s, uint64_t n)
     edo__wakes_run(&wakes);
 }
 
+/* The head of the queue wants more than there is and still does. */
+uint64_t edo_sem_forget(edo_sem *s, uint64_t n)
+{
+    edo__spin_lock(&s->edo__q.lock);
+    uint64_t taken = n < s->edo__permits ? n : s->edo__permits;
+    s->edo__permits -= taken;
+    edo__spin_unlock(&s->edo__q.lock);
+    return taken;
+}
+
 void edo_sem_close(edo_sem *s)
 {
     edo__wakes wakes = { 0 };
@@ -97,4 +107,12 @@ uint64_t edo_sem_permits(edo_sem *s)
     uint64_t permits = s->edo__permits;
     edo__spin_unlock(&s->edo__q.lock);
     return permits;
+}
+
+bool edo_sem_closed(edo_sem *s)
+{
+    edo__spin_lock(&s->edo__q.lock);
+    bool closed = s->edo__q.state == CLOSED;
+    edo__spin_unlock(&s->edo__q.lock);
+    return closed;
 }
