@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the examples in the comments of the public headers take for granted: names they use without
- * declaring them. Each example is compiled after this file (examples.sh). A name that an example
- * declares itself hides the one here. */
+ * declaring them. Each example is compiled after this file (reference.sh), with EXAMPLE_name of its
+ * header defined. A name that an example declares itself hides the one here. */
 #include <edo/edo.h>
 #ifdef EXAMPLE_http
 #include <edo/http.h>
@@ -17,22 +17,40 @@ struct job {
 struct request {
     int fd;
 };
+struct event {
+    int what;
+};
+struct session {
+    edo_delay_key key;
+};
+struct lease {
+    edo_delay_key key;
+    int64_t ends;
+};
+struct settings {
+    int level;
+};
 
-extern edo_chan *c, *d, *out, *in;
+extern edo_chan *c, *out, *in;
 extern edo_group g;
-extern edo_mutex m;
-extern edo_stream *a, *b, *s, *stream, *conn;
 extern edo_runtime *rt;
+extern edo_stream *a, *stream, *conn;
 extern edo_token *token;
-extern edo_fn work, run_job, fetch, handshake, producer, encode, fn;
-extern int i, item[10], state, value, v;
+extern edo_fn work, run_job, fetch, handshake, producer, encode, fn, load_table;
+extern int i, item[10], state, value, v, count, table, wanted;
+extern bool closed;
 extern ssize_t n, done;
 extern unsigned frame_len;
+extern uint64_t missed;
 extern char buf[64];
 extern const char *name, *text;
 extern long balance, amount;
 extern struct job job, jobs[16];
 extern struct request request;
+extern struct event event;
+extern struct session *session;
+extern struct lease *lease;
+extern struct settings settings;
 extern char *url, *data;
 extern void *arg, *doc;
 extern size_t at, len, body_len;
@@ -45,16 +63,70 @@ void crunch(int *state);
 void request_free(void *request);
 void document_free(void *doc);
 int PQsocket(void *conn);
+void swap_buffers(void);
+void handle(const struct event *event);
+void session_expire(void *session);
+void session_free(void *session);
+void sample(void);
+void look_at(const int *table);
+void change(int *table);
+void use_defaults(void);
+int call_service(void);
+int reply_too_many_requests(int64_t after);
+void apply(const struct settings *settings);
+enum { READY = 1 };
 
-#if defined(EXAMPLE_io) || defined(EXAMPLE_writer)
-extern char head[16], body[64];
-#else
-extern int header, body;
+/* The short names differ from header to header. */
+#ifdef EXAMPLE_barrier
+extern edo_barrier barrier;
 #endif
-#ifdef EXAMPLE_writer
-extern edo_writer w;
+#ifdef EXAMPLE_broadcast
+extern edo_broadcast *b;
+extern edo_broadcast_rx rx;
+#else
+extern edo_stream *b;
+#endif
+#ifdef EXAMPLE_cond
+extern edo_cond filled;
+#endif
+#ifdef EXAMPLE_delayqueue
+extern edo_delayqueue q;
+extern edo_delay d;
+#else
+extern edo_chan *d;
 #endif
 #ifdef EXAMPLE_http
 extern edo_http_client *client;
 extern edo_http_response r;
 #endif
+#if defined(EXAMPLE_io) || defined(EXAMPLE_writer)
+extern char head[16], body[64];
+#else
+extern int header, body;
+#endif
+#ifdef EXAMPLE_metrics
+extern edo_metrics m;
+#else
+extern edo_mutex m;
+#endif
+#ifdef EXAMPLE_once
+extern edo_once once;
+extern edo_setonce bound;
+#endif
+#ifdef EXAMPLE_ratelimit
+extern edo_ratelimit r;
+#endif
+#ifdef EXAMPLE_rwlock
+extern edo_rwlock lock;
+#endif
+#ifdef EXAMPLE_time
+extern edo_interval iv;
+#endif
+#ifdef EXAMPLE_watch
+extern edo_watch *w;
+extern edo_watch_rx rx;
+#endif
+#ifdef EXAMPLE_writer
+extern edo_writer w;
+#endif
+extern edo_stream *s;
