@@ -18,6 +18,16 @@ typedef struct place { /* what an operation works on: each uses what it needs */
     edo_oneshot oneshot;
     edo_chan *chan;
     edo_permit permit, second;
+    edo_rwlock rwlock;
+    edo_cond cond;
+    edo_barrier barrier;
+    edo_setonce setonce;
+    edo_ratelimit limit;
+    edo_delayqueue queue;
+    edo_broadcast *broadcast;
+    edo_broadcast_rx listener_rx;
+    edo_watch *watch;
+    edo_watch_rx watcher;
     edo_token *token;
     edo_stream *stream;
     edo_listener *listener;
@@ -117,6 +127,80 @@ static int notify_happen(place *p)
 static int notify_again(place *p)
 {
     return edo_notify_wait_nowait(&p->notify);
+}
+
+static int rwlock_init(place *p)
+{
+    edo_rwlock_init(&p->rwlock);
+    return 0;
+}
+static int rwlock_hold(place *p)
+{
+    return edo_rwlock_wrlock_nowait(&p->rwlock);
+}
+static int rwlock_happen(place *p)
+{
+    edo_rwlock_unlock(&p->rwlock);
+    return 0;
+}
+static int read_wait(place *p)
+{
+    return edo_rwlock_rdlock(&p->rwlock);
+}
+static int write_wait(place *p)
+{
+    return edo_rwlock_wrlock(&p->rwlock);
+}
+static int read_again(place *p)
+{
+    return edo_rwlock_rdlock_nowait(&p->rwlock);
+}
+
+static int cond_init(place *p)
+{
+    edo_mutex_init(&p->mutex);
+    edo_cond_init(&p->cond);
+    return 0;
+}
+static int cond_wait(place *p)
+{
+    int rc = edo_mutex_lock(&p->mutex);
+    if (rc < 0)
+        return rc;
+    rc = edo_cond_wait(&p->cond, &p->mutex);
+    edo_mutex_unlock(&p->mutex); /* held in any case */
+    return rc;
+}
+
+static int barrier_init(place *p)
+{
+    edo_barrier_init(&p->barrier, 2);
+    return 0;
+}
+static int barrier_wait(place *p)
+{
+    return edo_barrier_wait(&p->barrier);
+}
+static int barrier_happen(place *p)
+{
+    int rc = edo_barrier_wait_nowait(&p->barrier);
+    p->slot = rc == 1; /* the other one counted */
+    return rc == -EAGAIN ? 0 : rc;
+}
+
+static int setonce_init(place *p)
+{
+    edo_setonce_init(&p->setonce, &p->slot, sizeof p->slot);
+    return 0;
+}
+static int setonce_wait(place *p)
+{
+    return edo_setonce_wait(&p->setonce, &p->value);
+}
+static int setonce_happen(place *p)
+{
+    uint64_t v = 7;
+    return edo_setonce_set(&p->setonce, &v);
 }
 
 /* ---- values ---- */
@@ -235,6 +319,85 @@ static int met(place *p)
     return p->slot != 0 ? -EAGAIN : 0;
 }
 
+static int broadcast_init(place *p)
+{
+    int rc = edo_broadcast_create(&p->broadcast, sizeof p->value, 4);
+    if (rc == 0)
+        edo_broadcast_subscribe(p->broadcast, &p->listener_rx);
+    return rc;
+}
+static int broadcast_wait(place *p)
+{
+    return edo_broadcast_recv(&p->listener_rx, &p->value);
+}
+static int broadcast_happen(place *p)
+{
+    uint64_t v = 8;
+    return edo_broadcast_send(p->broadcast, &v) < 0 ? -EIO : 0;
+}
+static int broadcast_again(place *p)
+{
+    return edo_broadcast_recv_nowait(&p->listener_rx, &p->value);
+}
+static void broadcast_deinit(place *p)
+{
+    edo_broadcast_unsubscribe(&p->listener_rx);
+    edo_broadcast_unref(p->broadcast);
+}
+
+static int watch_init(place *p)
+{
+    int rc = edo_watch_create(&p->watch, sizeof p->value, &p->value);
+    if (rc == 0)
+        edo_watch_subscribe(p->watch, &p->watcher);
+    return rc;
+}
+static int watch_wait(place *p)
+{
+    int rc = edo_watch_changed(&p->watcher);
+    if (rc == 0)
+        (void)edo_watch_read(&p->watcher, &p->value); /* which is what makes it seen */
+    return rc;
+}
+static int watch_happen(place *p)
+{
+    uint64_t v = 9;
+    return edo_watch_send(p->watch, &v);
+}
+static int watch_again(place *p)
+{
+    return edo_watch_changed_nowait(&p->watcher);
+}
+static void watch_deinit(place *p)
+{
+    edo_watch_unsubscribe(&p->watcher);
+    edo_watch_unref(p->watch);
+}
+
+static int queue_init(place *p)
+{
+    edo_delayqueue_init(&p->queue);
+    return 0;
+}
+static int queue_next(place *p)
+{
+    edo_delay d;
+    return edo_delayqueue_next(&p->queue, &d);
+}
+static int queue_happen(place *p)
+{
+    return edo_delayqueue_insert(&p->queue, 0, NULL, NULL);
+}
+static int queue_again(place *p)
+{
+    edo_delay d;
+    return edo_delayqueue_next_nowait(&p->queue, &d);
+}
+static void queue_deinit(place *p)
+{
+    edo_delayqueue_deinit(&p->queue);
+}
+
 /* ---- select ---- */
 
 static int select_init(place *p)
@@ -277,6 +440,15 @@ static int forever_wait(place *p)
 {
     (void)p;
     return edo_select(NULL, 0);
+}
+static int limit_init(place *p)
+{
+    int rc = edo_ratelimit_init(&p->limit, 1, EDO_SEC(3600), 1);
+    return rc == 0 ? edo_ratelimit_acquire_nowait(&p->limit, 1) : rc;
+}
+static int limit_wait(place *p)
+{
+    return edo_ratelimit_acquire(&p->limit, 1);
 }
 static int token_init(place *p)
 {
@@ -374,6 +546,16 @@ static const op ops[] = {
     { "semaphore", sem_init, sem_wait, sem_happen, sem_again, no_deinit, NULL },
     { "event", event_init, event_wait, event_happen, event_again, no_deinit, NULL },
     { "notify", notify_init, notify_wait, notify_happen, notify_again, no_deinit, NULL },
+    { "rdlock", rwlock_init, read_wait, rwlock_happen, rwlock_hold, no_deinit, rwlock_hold },
+    { "wrlock", rwlock_init, write_wait, rwlock_happen, read_again, no_deinit, rwlock_hold },
+    { "condition", cond_init, cond_wait, NULL, NULL, no_deinit, NULL },
+    { "barrier", barrier_init, barrier_wait, barrier_happen, met, no_deinit, NULL },
+    { "setonce", setonce_init, setonce_wait, setonce_happen, NULL, no_deinit, NULL },
+    { "broadcast", broadcast_init, broadcast_wait, broadcast_happen, broadcast_again,
+      broadcast_deinit, NULL },
+    { "watch", watch_init, watch_wait, watch_happen, watch_again, watch_deinit, NULL },
+    { "delayqueue", queue_init, queue_next, queue_happen, queue_again, queue_deinit, NULL },
+    { "ratelimit", limit_init, limit_wait, NULL, NULL, no_deinit, NULL },
     { "oneshot", oneshot_init, oneshot_wait, oneshot_happen, oneshot_again, no_deinit, NULL },
     { "receive", empty_init, chan_recv, chan_put, chan_recv_again, chan_deinit, NULL },
     { "receive_many", empty_init, chan_recv_many, chan_put, chan_recv_again, chan_deinit, NULL },
