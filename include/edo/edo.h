@@ -16,9 +16,11 @@
 #include <edo/net.h>
 #include <edo/once.h>
 #include <edo/ratelimit.h>
+#include <edo/reader.h>
 #include <edo/runtime.h>
 #include <edo/rwlock.h>
 #include <edo/select.h>
+#include <edo/stream.h>
 #include <edo/sync.h>
 #include <edo/task.h>
 #include <edo/time.h>

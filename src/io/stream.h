@@ -33,6 +33,9 @@ ssize_t edo__writev_some(edo_stream *s, const struct iovec *iov, int count);
  * then breaks the stream. */
 ssize_t edo__writev_from(edo_stream *s, const struct iovec *iov, int count, size_t already);
 
+/* The fd operation of streams that have no descriptor. */
+int edo__stream_no_fd(const edo_stream *s);
+
 /* A stream over a descriptor. */
 typedef struct edo__fd_stream {
     edo_stream base; /* first member */

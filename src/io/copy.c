@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Copying from one stream to another. */
+#include "io/reader.h"
+#include "io/stream.h"
+
+#include <edo/stream.h>
+#include <edo/task.h>
+#include <errno.h>
+
+#define BUFFER_DEFAULT 16384
+
+/* One step: reads if nothing is buffered, `most` bytes at most, or writes. Returns 1, 0 at the end,
+ * or a code. */
+static ssize_t step(edo_reader *r, edo_stream *dst, uint64_t most, uint64_t *copied)
+{
+    const void *data;
+    size_t n = edo_reader_buffered(r, &data);
+    if (n == 0) {
+        ssize_t got = edo__reader_more(r, r->edo__limit);
+        return got > 0 ? 1 : got;
+    }
+    ssize_t done = edo_write_some(dst, data, n < most ? n : (size_t)most);
+    if (done < 0)
+        return done;
+    edo_reader_consume(r, (size_t)done);
+    *copied += (uint64_t)done;
+    return 1;
+}
+
+int edo_reader_copy(edo_reader *r, edo_stream *dst, uint64_t limit, uint64_t *copied)
+{
+    uint64_t ignored;
+    copied = copied != NULL ? copied : &ignored;
+    *copied = 0;
+    ssize_t rc = edo__reader_enter(r);
+    if (rc < 0)
+        return (int)rc;
+    rc = 1;
+    while (rc > 0 && *copied < limit)
+        rc = step(r, dst, limit - *copied, copied);
+    return rc < 0 ? (int)rc : 0;
+}
+
+/* What is behind the limit stays in src. */
+static int copy(edo_stream *dst, edo_stream *src, size_t buffer_size, uint64_t limit,
+                uint64_t *copied)
+{
+    *copied = 0;
+    if (buffer_size == 0)
+        buffer_size = BUFFER_DEFAULT;
+    edo_reader r;
+    ssize_t rc = edo_reader_init(&r, src, &(edo_reader_options){ .size = buffer_size });
+    if (rc == 0)
+        rc = edo__reader_enter(&r);
+    if (rc == 0)
+        rc = 1;
+    while (rc > 0 && *copied < limit) {
+        uint64_t left = limit - *copied;
+        if (left < r.edo__size && edo_reader_buffered(&r, NULL) == 0)
+            r.edo__size = (size_t)left;
+        rc = step(&r, dst, left, copied);
+    }
+    edo_reader_deinit(&r);
+    return rc < 0 ? (int)rc : 0;
+}
+
+static uint64_t limit_of(const edo_copy_options *o)
+{
+    return o != NULL && o->limit != 0 ? o->limit : UINT64_MAX;
+}
+
+int64_t edo_copy_with(edo_stream *dst, edo_stream *src, const edo_copy_options *options)
+{
+    uint64_t copied;
+    int rc = copy(dst, src, options != NULL ? options->buffer_size : 0, limit_of(options), &copied);
+    if (options != NULL && options->copied != NULL)
+        *options->copied = copied;
+    return rc < 0 ? rc : (int64_t)copied;
+}
+
+int64_t edo_copy(edo_stream *dst, edo_stream *src)
+{
+    return edo_copy_with(dst, src, NULL);
+}
+
+int64_t edo_copy_n(edo_stream *dst, edo_stream *src, uint64_t n)
+{
+    uint64_t copied;
+    int rc = copy(dst, src, 0, n, &copied);
+    return rc < 0 ? rc : (int64_t)copied;
+}
+
+typedef struct direction {
+    edo_stream *dst, *src;
+    const edo_copy_options *options;
+    uint64_t copied;
+} direction;
+
+static int one_way(void *arg)
+{
+    direction *d = arg;
+    size_t size = d->options != NULL ? d->options->buffer_size : 0;
+    int rc = copy(d->dst, d->src, size, limit_of(d->options), &d->copied);
+    if (rc < 0)
+        return rc;
+    rc = edo_shutdown(d->dst);
+    return rc == -ENOTCONN ? 0 : rc; /* dst is gone altogether: the other direction will tell */
+}
+
+int edo_copy_both_with(edo_stream *a, edo_stream *b, const edo_copy_options *options,
+                       edo_copied *out)
+{
+    direction there = { .dst = b, .src = a, .options = options };
+    direction back = { .dst = a, .src = b, .options = options };
+    edo_group g;
+    int rc = edo_group_open(&g, &(edo_group_options){ .name = "copy both", .discard = true });
+    if (rc == 0) {
+        rc = edo_spawn(&g, one_way, &there);
+        if (rc == 0)
+            rc = edo_spawn(&g, one_way, &back);
+        if (rc < 0)
+            edo_group_cancel(&g);
+        int closed = edo_group_close(&g);
+        if (closed < 0 && (rc == 0 || rc == -ECANCELED))
+            rc = closed; /* the first failure of the two */
+    }
+    if (out != NULL)
+        *out = (edo_copied){ .a_to_b = there.copied, .b_to_a = back.copied };
+    return rc;
+}
+
+int edo_copy_both(edo_stream *a, edo_stream *b)
+{
+    return edo_copy_both_with(a, b, NULL, NULL);
+}
