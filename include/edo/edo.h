@@ -11,8 +11,10 @@
 #include <edo/chan.h>
 #include <edo/cond.h>
 #include <edo/delayqueue.h>
+#include <edo/frame.h>
 #include <edo/io.h>
 #include <edo/metrics.h>
+#include <edo/mock.h>
 #include <edo/net.h>
 #include <edo/once.h>
 #include <edo/ratelimit.h>
