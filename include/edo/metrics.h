@@ -63,6 +63,8 @@ uint64_t edo_histogram_mean(const edo_histogram *h);
 typedef struct edo_metrics {
     uint32_t workers;              /* worker threads                                          */
     uint32_t workers_parked;       /* of them idle                                            */
+    uint32_t workers_spare;        /* more workers, standing in for some that tasks hold      */
+    uint64_t spares_started;       /* times such a spare was called in                        */
     uint64_t tasks_alive;          /* spawned and not ended                                   */
     uint64_t tasks_spawned;        /* ever; = finished + alive                                */
     uint64_t tasks_finished;       /* ever                                                    */

@@ -37,14 +37,23 @@ typedef struct edo_config {
     int64_t stuck_after;        /* nanoseconds; 0: 10 ms; EDO_FOREVER switches the monitor off  */
     uint64_t seed;              /* scheduler choices; 0: random                                 */
     edo_metrics_mode metrics;   /* EDO_METRICS_SAMPLED                                          */
+    bool current_thread;        /* one thread runs all tasks, see edo_run()                     */
 } edo_config;
 
 typedef struct edo_runtime edo_runtime;
 
 /* edo_run - runs a task and everything it starts, and returns when it has ended.
  *
- * The calling thread becomes worker 0, so `workers = 1` starts no thread for tasks. Detached
- * tasks that are still alive when fn returns are cancelled and waited for.
+ * The calling thread becomes worker 0. Detached tasks that are still alive when fn returns are
+ * cancelled and waited for.
+ *
+ * `workers` is how many tasks run at a time while none holds its worker for long. A task that
+ * computes or blocks for `stuck_after` without suspending is reported, and others take over what its
+ * worker had; if need be on spare threads, also when `workers` is 1. So one worker is no lock: two
+ * tasks may run at the same time. With `current_thread` there is one thread for all tasks, ever (the
+ * calling one; after edo_runtime_create() one of the runtime's own), nobody takes over, nothing is
+ * reported, and no thread is started but for blocking calls. `workers` must be 0 or 1 then, and
+ * EDO_WORKERS does not count.
  * @config: options, or NULL.
  * @fn, @arg: the first task.
  * Returns what fn returned, or a negative code when the runtime could not be started: -EINVAL (an

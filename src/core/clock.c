@@ -88,7 +88,7 @@ int edo_clock_pause(void)
     }
     edo__spin_unlock(&rt->clock_lock);
     /* Sleeping workers have time-outs of the real clock: they come to know of the virtual one. */
-    for (uint32_t i = 0; rc == 0 && i < rt->n_workers; i++)
+    for (uint32_t i = 0; rc == 0 && i < edo__workers_known(rt); i++)
         edo__worker_wake(&rt->workers[i]);
     return rc;
 }
@@ -107,7 +107,7 @@ int edo_clock_resume(void)
         rc = 0;
     }
     edo__spin_unlock(&rt->clock_lock);
-    for (uint32_t i = 0; rc == 0 && i < rt->n_workers; i++)
+    for (uint32_t i = 0; rc == 0 && i < edo__workers_known(rt); i++)
         edo__worker_wake(&rt->workers[i]);
     return rc;
 }
@@ -116,7 +116,7 @@ int edo_clock_resume(void)
 static int64_t clock_next(const edo_runtime *rt)
 {
     int64_t next = EDO_FOREVER;
-    for (uint32_t i = 0; i < rt->n_workers; i++) {
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
         int64_t of_worker = edo__aload(&rt->workers[i].timer_next, EDO__ACQ);
         if (of_worker < next)
             next = of_worker;
@@ -127,7 +127,7 @@ static int64_t clock_next(const edo_runtime *rt)
 static size_t clock_expire(edo_runtime *rt, int64_t now)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < rt->n_workers; i++)
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++)
         n += edo__worker_expire(&rt->workers[i], now);
     return n;
 }
@@ -138,9 +138,9 @@ static bool all_quiet(edo_runtime *rt, uint32_t awake)
     /* Under this lock nobody falls asleep or rises; a worker that rises does so before it takes a
      * task. */
     edo__spin_lock(&rt->idle.lock);
-    bool quiet = edo__aload(&rt->idle.sleeping, EDO__ACQ) + awake >= rt->n_workers &&
+    bool quiet = edo__aload(&rt->idle.sleeping, EDO__ACQ) + awake >= rt->idle.present &&
                  edo__aload(&rt->visitors, EDO__ACQ) == 0 && !edo__work_visible(rt);
-    for (uint32_t i = 0; quiet && i < rt->n_workers; i++) {
+    for (uint32_t i = 0; quiet && i < edo__workers_known(rt); i++) {
         quiet = edo__aload(&rt->workers[i].mail_len, EDO__ACQ) == 0 &&
                 edo__aload(&rt->workers[i].lifo, EDO__ACQ) == NULL;
     }

@@ -104,6 +104,12 @@ int edo__config_fill(edo_config *out, const edo_config *config)
     int rc = config_from_environment(&c);
     if (rc < 0)
         return rc;
+    if (config != NULL && config->current_thread && config->workers > 1)
+        return -EINVAL;
+    if (c.current_thread) {
+        c.workers = 1;
+        c.stuck_after = EDO_FOREVER; /* nobody could take over */
+    }
     if (c.workers > EDO__WORKERS_MAX || c.blocking_max > BLOCKING_MAX || c.blocking_keepalive < 0 ||
         c.stuck_after < 0 || c.metrics < EDO_METRICS_SAMPLED || c.metrics > EDO_METRICS_ALL)
         return -EINVAL;

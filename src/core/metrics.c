@@ -65,7 +65,7 @@ static void add_stacks(edo_metrics *m, edo_runtime *rt)
         edo__stack_pool_counts(rt->stacks, cls, &c);
         m->stacks_in_use += c.in_use;
         m->stacks_cached += c.warm + c.cold;
-        for (uint32_t i = 0; i < rt->n_workers; i++) {
+        for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
             uint64_t kept = edo__aload(&rt->workers[i].stack_count[cls], EDO__RLX);
             uint64_t moved = kept < m->stacks_in_use ? kept : m->stacks_in_use;
             m->stacks_in_use -= moved;
@@ -85,12 +85,14 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out)
     edo_metrics *m = out;
     m->workers = rt->n_workers;
     m->workers_parked = edo__aload(&rt->idle.sleeping, EDO__RLX);
+    if (m->workers_parked > m->workers)
+        m->workers_parked = m->workers; /* spares are asleep as well */
     /* finished before spawned: a task that ends in between must not make "alive" negative */
     add_counters(m, &rt->outside);
-    for (uint32_t i = 0; i < rt->n_workers; i++)
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++)
         add_worker(m, &rt->workers[i]);
     m->tasks_spawned = edo__aload(&rt->outside.spawned, EDO__ACQ);
-    for (uint32_t i = 0; i < rt->n_workers; i++)
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++)
         m->tasks_spawned += edo__aload(&rt->workers[i].counters.spawned, EDO__ACQ);
     m->tasks_alive = m->tasks_spawned - m->tasks_finished;
     m->inject_depth = edo__aload(&rt->inject.len, EDO__RLX);
@@ -106,6 +108,8 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out)
     m->io_polls = io.polls;
     m->io_events = io.events;
     m->io_submits = io.submits;
+    m->workers_spare = edo__aload(&rt->spares, EDO__RLX);
+    m->spares_started = edo__aload(&rt->spares_started, EDO__RLX);
     m->stuck_events = edo__aload(&rt->stuck_events, EDO__RLX);
     add_stacks(m, rt);
     return 0;

@@ -8,7 +8,9 @@
 #include <signal.h>
 
 int edo__monitor_start(edo_runtime *rt); /* 0 also when it is switched off */
+/* Ends its thread, if there is one: from then on no spare worker is called in. */
 void edo__monitor_stop(edo_runtime *rt);
+void edo__monitor_free(edo_runtime *rt); /* after the last worker has left */
 /* On the worker's own thread, around its loop. */
 void edo__monitor_enter(edo__worker *w);
 void edo__monitor_leave(edo__worker *w);

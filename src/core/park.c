@@ -34,11 +34,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int edo__idle_init(edo__idle *i, uint32_t workers)
+int edo__idle_init(edo__idle *i, uint32_t workers, uint32_t room)
 {
-    *i = (edo__idle){ .n = workers };
-    i->stack = calloc(workers, sizeof *i->stack);
-    i->asleep = calloc(workers, sizeof *i->asleep);
+    *i = (edo__idle){ .n = workers, .present = workers };
+    i->stack = calloc(room, sizeof *i->stack);
+    i->asleep = calloc(room, sizeof *i->asleep);
     if (i->stack == NULL || i->asleep == NULL) {
         edo__idle_deinit(i);
         return -ENOMEM;
@@ -93,7 +93,7 @@ bool edo__idle_sleep(edo__idle *i, uint32_t worker, bool searching)
 {
     edo__spin_lock(&i->lock);
     uint32_t n = edo__aload(&i->sleeping, EDO__RLX);
-    edo_assert(n < i->n && i->asleep[worker] == 0);
+    edo_assert(n < i->present && i->asleep[worker] == 0);
     i->stack[n] = (uint16_t)worker;
     i->asleep[worker] = 1;
     edo__astore(&i->sleeping, n + 1, EDO__RLX);                     /* S1 */
@@ -120,6 +120,26 @@ bool edo__idle_leave(edo__idle *i, uint32_t worker)
     }
     edo__spin_unlock(&i->lock);
     return named;
+}
+
+void edo__idle_join(edo__idle *i)
+{
+    edo__spin_lock(&i->lock);
+    edo__astore(&i->present, i->present + 1, EDO__RLX);
+    edo__spin_unlock(&i->lock);
+}
+
+void edo__idle_quit(edo__idle *i)
+{
+    edo__spin_lock(&i->lock);
+    edo_assert(edo__aload(&i->sleeping, EDO__RLX) < i->present);
+    edo__astore(&i->present, i->present - 1, EDO__RLX);
+    edo__spin_unlock(&i->lock);
+}
+
+bool edo__idle_all_asleep(const edo__idle *i)
+{
+    return edo__aload(&i->sleeping, EDO__SC) == edo__aload(&i->present, EDO__SC);
 }
 
 bool edo__parker_prepare(edo__parker *p)

@@ -9,8 +9,9 @@
 /* Who is idle. One per runtime. */
 typedef struct edo__idle {
     uint32_t word;     /* atomic: workers searching */
-    uint32_t n;        /* workers in all */
-    uint32_t lock;     /* over the rest; the sleeping count is also read without */
+    uint32_t n;        /* workers meant to run at a time: the measure of rule 2 */
+    uint32_t lock;     /* over the rest; the two counts are also read without */
+    uint32_t present;  /* atomic: workers awake or on the stack: all but resting spares */
     uint32_t sleeping; /* atomic: length of stack */
     uint16_t *stack;   /* sleeping workers, the latest on top: low load settles on few of them */
     uint8_t *asleep;   /* per worker: it is on the stack */
@@ -23,7 +24,8 @@ typedef struct edo__parker {
     uint32_t state; /* atomic */
 } edo__parker;
 
-int edo__idle_init(edo__idle *i, uint32_t workers);
+/* workers are present from the start; room: as many as there can ever be. */
+int edo__idle_init(edo__idle *i, uint32_t workers, uint32_t room);
 void edo__idle_deinit(edo__idle *i);
 
 /* Work was made visible in some queue: which worker must be woken for it, -1 for none. The one
@@ -41,6 +43,12 @@ bool edo__idle_search_end(edo__idle *i);
 bool edo__idle_sleep(edo__idle *i, uint32_t worker, bool searching);
 /* Back from sleep. True: a notify had named it, so it counts as searching. */
 bool edo__idle_leave(edo__idle *i, uint32_t worker);
+
+/* A spare worker comes, awake; or it goes to rest: it is on no list and notify never names it. */
+void edo__idle_join(edo__idle *i);
+void edo__idle_quit(edo__idle *i);
+/* Whether nobody is awake: of a moment unless i->lock is held. */
+bool edo__idle_all_asleep(const edo__idle *i);
 
 /* The sleeper's side of its bed: true, it may block; false, it was notified meanwhile. */
 bool edo__parker_prepare(edo__parker *p);

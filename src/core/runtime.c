@@ -32,12 +32,18 @@ edo_runtime *edo_runtime_current(void)
     return self != NULL ? self->rt : NULL;
 }
 
+static void wake_workers(edo_runtime *rt)
+{
+    uint32_t n = edo__workers_known(rt);
+    for (uint32_t i = 0; i < n; i++)
+        edo__worker_wake(&rt->workers[i]);
+}
+
 /* Tells the workers to leave. */
 static void runtime_stop(edo_runtime *rt)
 {
     edo__astore(&rt->shutdown, 2u, EDO__SC);
-    for (uint32_t i = 0; i < rt->n_workers; i++)
-        edo__worker_wake(&rt->workers[i]);
+    wake_workers(rt);
     pthread_mutex_lock(&rt->stopping->lock);
     rt->stopping->stopped = true;
     pthread_cond_broadcast(&rt->stopping->cond);
@@ -74,10 +80,10 @@ static void wait_for_visitors(const edo_runtime *rt)
 static void runtime_free(edo_runtime *rt)
 {
     wait_for_visitors(rt);
-    edo__monitor_stop(rt);
+    edo__monitor_free(rt);
     if (rt->pool != NULL)
         edo__pool_destroy(rt->pool);
-    for (uint32_t i = 0; i < rt->n_workers && rt->workers != NULL; i++) {
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
         if (rt->workers[i].rt != NULL)
             edo__worker_deinit(&rt->workers[i]);
     }
@@ -123,7 +129,7 @@ static int runtime_init_parts(edo_runtime *rt)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&rt->stopping->cond, &attr);
     pthread_condattr_destroy(&attr);
-    int rc = edo__idle_init(&rt->idle, rt->n_workers);
+    int rc = edo__idle_init(&rt->idle, rt->n_workers, rt->n_workers + EDO__SPARES_MAX);
     if (rc == 0)
         rc = edo__arena_create(&rt->arena);
     if (rc == 0)
@@ -162,11 +168,13 @@ static int runtime_new(edo_runtime **out, const edo_config *config)
     edo__overflow_set_describe(edo__task_describe);
     rc = runtime_init_parts(rt);
     if (rc == 0) {
-        size_t size = rt->n_workers * sizeof(edo__worker);
-        rt->workers = aligned_alloc(EDO__CACHE_LINE, size);
+        size_t room = rt->n_workers + EDO__SPARES_MAX; /* the spares' is not touched until then */
+        rt->workers = aligned_alloc(EDO__CACHE_LINE, room * sizeof(edo__worker));
         rc = rt->workers != NULL ? 0 : -ENOMEM;
-        if (rc == 0)
-            memset(rt->workers, 0, size);
+    }
+    if (rc == 0) {
+        memset(rt->workers, 0, rt->n_workers * sizeof(edo__worker));
+        rt->n_known = rt->n_workers;
     }
     for (uint32_t i = 0; rc == 0 && i < rt->n_workers; i++) {
         rc = edo__worker_init(&rt->workers[i], rt, i);
@@ -195,7 +203,7 @@ static void *worker_thread(void *arg)
 }
 
 /* Signals are for the program's own threads: a worker's would interrupt a task's system calls. */
-static int start_thread(edo__worker *w)
+int edo__worker_start(edo__worker *w)
 {
     sigset_t all, old;
     sigfillset(&all);
@@ -215,7 +223,9 @@ static int start_thread(edo__worker *w)
 
 static void join_threads(edo_runtime *rt)
 {
-    for (uint32_t i = 0; i < rt->n_workers; i++) {
+    edo__monitor_stop(rt); /* no spares from here on */
+    wake_workers(rt);      /* one that came after runtime_stop() had woken the others */
+    for (uint32_t i = 0; i < rt->n_known; i++) {
         if (rt->workers[i].has_thread)
             pthread_join(rt->workers[i].thread, NULL);
         rt->workers[i].has_thread = false;
@@ -226,7 +236,7 @@ static int start_threads(edo_runtime *rt, uint32_t from)
 {
     int rc = edo__monitor_start(rt);
     for (uint32_t i = from; rc == 0 && i < rt->n_workers; i++)
-        rc = start_thread(&rt->workers[i]);
+        rc = edo__worker_start(&rt->workers[i]);
     if (rc < 0) {
         runtime_drain(rt);
         join_threads(rt);

@@ -174,11 +174,68 @@ void edo__schedule_new(edo__worker *w, edo__task *t)
     edo__schedule_on(w, t);
 }
 
+bool edo__give_away_next(edo__worker *w)
+{
+    if (edo__aload(&w->lifo, EDO__RLX) == NULL)
+        return false;
+    edo__task *t = edo__axchg(&w->lifo, NULL, EDO__AR); /* pairs with schedule_here() */
+    if (t == NULL)
+        return false;
+    edo__inject_push(&w->rt->inject, t, t, 1);
+    return true;
+}
+
+/* Tasks in the mailbox that need not run there. */
+static bool give_away_mail(edo__worker *w)
+{
+    edo__task *first = NULL, *last = NULL, *keep = NULL, *keep_last = NULL;
+    uint32_t n = 0, kept = 0;
+    if (edo__aload(&w->mail_len, EDO__RLX) == 0)
+        return false;
+    edo__spin_lock(&w->mail_lock);
+    for (edo__task *t = w->mail_head; t != NULL;) {
+        edo__task *next = t->next;
+        edo__task **tail = edo__pinned(t) ? &keep_last : &last;
+        edo__task **head = edo__pinned(t) ? &keep : &first;
+        t->next = NULL;
+        if (*tail != NULL)
+            (*tail)->next = t;
+        else
+            *head = t;
+        *tail = t;
+        *(edo__pinned(t) ? &kept : &n) += 1;
+        t = next;
+    }
+    w->mail_head = keep;
+    w->mail_tail = keep_last;
+    edo__astore(&w->mail_len, kept, EDO__REL);
+    edo__spin_unlock(&w->mail_lock);
+    if (n > 0)
+        edo__inject_push(&w->rt->inject, first, last, n);
+    return n > 0;
+}
+
+bool edo__give_away(edo__worker *w)
+{
+    bool found = edo__give_away_next(w);
+    found |= give_away_mail(w);
+    edo__task *half[EDO__QUEUE_SIZE / 2];
+    uint32_t n;
+    while ((n = edo__queue_grab(&w->queue, half, EDO__QUEUE_SIZE / 2)) > 0) {
+        for (uint32_t i = 0; i + 1 < n; i++)
+            half[i]->next = half[i + 1];
+        edo__inject_push(&w->rt->inject, half[0], half[n - 1], n);
+        found = true;
+    }
+    return found;
+}
+
 bool edo__work_visible(const edo_runtime *rt)
 {
     if (edo__aload(&rt->inject.len, EDO__RLX) != 0)
         return true;
-    for (uint32_t i = 0; i < rt->n_workers; i++) {
+    uint32_t n = edo__workers_known(rt);
+    for (uint32_t i = 0; i < n; i++) {
         if (edo__queue_len(&rt->workers[i].queue) != 0)
             return true;
     }

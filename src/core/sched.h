@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #define EDO__WORKERS_MAX 1024
+#define EDO__SPARES_MAX 256  /* workers that stand in for held ones, see spare.c */
 #define EDO__STACK_CACHE 64  /* warm stacks a worker keeps per class            */
 #define EDO__TASK_CACHE 128  /* free tasks a worker keeps                       */
 #define EDO__INJECT_EVERY 31 /* tasks run between looks at the inject queue     */
@@ -32,9 +33,10 @@ typedef enum edo__action { /* what a task asked of its worker when it suspended 
                            EDO__ACTION_YIELD,
 } edo__action;
 
-enum {                       /* edo__worker.wanted */
-       EDO__WANT_TEND = 1u,  /* the monitor says that time has passed: look at timers, I/O */
-       EDO__WANT_WATCH = 2u, /* the present run is measured */
+enum {                        /* edo__worker.wanted */
+       EDO__WANT_TEND = 1u,   /* the monitor says that time has passed: look at timers, I/O */
+       EDO__WANT_WATCH = 2u,  /* the present run is measured */
+       EDO__WANT_RETIRE = 4u, /* a spare is not needed: it runs what is pinned to it, no more */
 };
 
 typedef struct edo__counters { /* written by one worker, read by anybody: relaxed atomics */
@@ -104,10 +106,11 @@ typedef struct edo__inject { /* tasks from outside and overflow: first in, first
 } edo__inject;
 
 struct edo_runtime {
-    edo_config config; /* with defaults filled in */
-    uint32_t n_workers;
-    uint32_t shutdown; /* atomic: 0 running, 1 no more spawns from outside, 2 workers leave */
-    edo__worker *workers;
+    edo_config config;    /* with defaults filled in */
+    uint32_t n_workers;   /* meant to run at a time */
+    uint32_t n_known;     /* atomic: workers that exist, spares included; only grows */
+    uint32_t shutdown;    /* atomic: 0 running, 1 no more spawns from outside, 2 workers leave */
+    edo__worker *workers; /* room for n_workers + EDO__SPARES_MAX */
     const edo__backend *backend;
     void *io; /* the backend's */
     edo__pool *pool;
@@ -133,8 +136,16 @@ struct edo_runtime {
     edo__counters outside
         __attribute__((aligned(EDO__CACHE_LINE))); /* spawns from foreign threads */
     uint64_t stuck_events;                         /* atomic */
+    uint64_t spares_started;                       /* atomic: times a spare was called in */
+    uint32_t spares;                               /* atomic: spares called in at present */
     uint32_t visitors; /* atomic: threads from outside that are making a task runnable */
 };
+
+/* How many of rt->workers exist, to look at all of them: a spare may come any time. */
+static inline uint32_t edo__workers_known(const edo_runtime *rt)
+{
+    return edo__aload(&rt->n_known, EDO__ACQ); /* pairs with the release in spare.c */
+}
 
 /* Counters with one writer: no read-modify-write needed. */
 static inline void edo__count(uint64_t *counter)
@@ -194,6 +205,11 @@ void edo__worker_wake(edo__worker *w);
 /* Whether any task waits in a queue that every worker may take from. */
 bool edo__work_visible(const edo_runtime *rt);
 
+/* Moves what waits in w's slot, ring and mailbox and need not run there to the inject queue; from
+ * any thread. True: there was something, and edo__wake_one() is due. */
+bool edo__give_away(edo__worker *w);
+bool edo__give_away_next(edo__worker *w); /* only what waits in the slot */
+
 /* Suspends the calling task with an action for its worker. Returns when it runs again. */
 void edo__suspend(edo__task *self, edo__action action);
 
@@ -205,6 +221,7 @@ edo__task *edo__inject_pop(edo__inject *q, uint32_t max, uint32_t *got); /* a li
 void edo__worker_run(edo__worker *w);
 int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index);
 void edo__worker_deinit(edo__worker *w);
+int edo__worker_start(edo__worker *w); /* gives it a thread */
 /* Fires what is due on w's wheel. From any thread. */
 size_t edo__worker_expire(edo__worker *w, int64_t now);
 void edo__stack_entry(void *stack);

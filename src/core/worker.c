@@ -46,6 +46,17 @@ static void stack_put(edo__worker *w, edo__stack *s)
     }
 }
 
+static void drop_stacks(edo__worker *w)
+{
+    for (unsigned cls = 0; cls < EDO__STACK_CLASSES; cls++) {
+        while (w->stack_count[cls] > 0) {
+            uint32_t n = w->stack_count[cls] - 1;
+            edo__astore(&w->stack_count[cls], n, EDO__RLX);
+            edo__stack_release(w->rt->stacks, w->stacks[cls][n]);
+        }
+    }
+}
+
 /* No stack can be had: the task's start is put off until others have given theirs back. */
 static void delay_start(edo__worker *w, edo__task *t)
 {
@@ -229,8 +240,12 @@ static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
 static inline edo__task *take_local(edo__worker *w)
 {
     edo__task *t;
-    if (edo__unlikely((edo__aload(&w->wanted, EDO__RLX) & EDO__WANT_TEND) != 0))
+    uint32_t wanted = edo__aload(&w->wanted, EDO__RLX);
+    if (edo__unlikely((wanted & (EDO__WANT_TEND | EDO__WANT_RETIRE)) != 0)) {
+        if ((wanted & EDO__WANT_RETIRE) != 0)
+            return NULL;
         tend(w);
+    }
     if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
         return t;
     if (edo__unlikely(w->until_inject <= 1) && (t = take_in_turn(w)) != NULL)
@@ -337,9 +352,10 @@ static edo__task *steal(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
     edo__task *loot[STEAL_MAX];
-    uint32_t start = (uint32_t)(edo__worker_random(w) % rt->n_workers);
-    for (uint32_t i = 0; i < rt->n_workers; i++) {
-        edo__worker *victim = &rt->workers[(start + i) % rt->n_workers];
+    uint32_t known = edo__workers_known(rt);
+    uint32_t start = (uint32_t)(edo__worker_random(w) % known);
+    for (uint32_t i = 0; i < known; i++) {
+        edo__worker *victim = &rt->workers[(start + i) % known];
         if (victim == w)
             continue;
         uint32_t n = edo__queue_grab(&victim->queue, loot, STEAL_MAX);
@@ -360,7 +376,7 @@ static edo__task *search(edo__worker *w)
     edo_runtime *rt = w->rt;
     uint32_t share = edo__aload(&rt->inject.len, EDO__RLX) / rt->n_workers + 1;
     edo__task *t = take_injected(w, share < STEAL_MAX ? share : STEAL_MAX);
-    if (t != NULL || rt->n_workers == 1)
+    if (t != NULL || edo__workers_known(rt) == 1)
         return t;
     if (!w->searching)
         w->searching = edo__idle_search(&rt->idle);
@@ -385,7 +401,7 @@ static bool spin(edo__worker *w)
     edo_runtime *rt = w->rt;
     if (w->spin_limit < SPIN_MIN && edo__worker_random(w) % SPIN_RETRY != 0)
         return false;
-    if (rt->n_workers > 1 && !w->searching)
+    if (edo__workers_known(rt) > 1 && !w->searching)
         return false;
     int64_t limit = w->spin_limit < SPIN_MIN ? SPIN_MIN : w->spin_limit;
     int64_t until = edo__clock_real() + limit;
@@ -421,13 +437,10 @@ static void sleep_until_woken(edo__worker *w, int64_t timeout)
     edo__parker_done(&w->parker);
 }
 
-static void park(edo__worker *w)
+/* Nothing to do for w, nor perhaps for anybody: sleeps, or lets a paused clock jump. */
+static void sleep_or_jump(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
-    bool look_again = edo__idle_sleep(&rt->idle, w->index, w->searching);
-    w->searching = false;
-    if (look_again && edo__work_visible(rt))
-        edo__wake_one(rt);
     bool jumped = false;
     int64_t timeout = EDO_FOREVER;
     if (edo__unlikely(edo__aload(&rt->clock_paused, EDO__ACQ) != 0)) {
@@ -438,10 +451,26 @@ static void park(edo__worker *w)
     }
     if (!jumped)
         sleep_until_woken(w, timeout);
-    w->searching = edo__idle_leave(&rt->idle, w->index);
-    edo__monitor_kick(rt);
-    w->now = edo__clock_now(rt);
+}
+
+/* What has fallen due while w slept. */
+static void get_up(edo__worker *w)
+{
+    edo__monitor_kick(w->rt);
+    w->now = edo__clock_now(w->rt);
     edo__worker_expire(w, w->now);
+}
+
+static void park(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    bool look_again = edo__idle_sleep(&rt->idle, w->index, w->searching);
+    w->searching = false;
+    if (look_again && edo__work_visible(rt))
+        edo__wake_one(rt);
+    sleep_or_jump(w);
+    w->searching = edo__idle_leave(&rt->idle, w->index);
+    get_up(w);
 }
 
 /* w has found work: if it was the last one searching, another takes over. */
@@ -452,7 +481,18 @@ static void search_pays(edo__worker *w)
         edo__wake_one(w->rt);
 }
 
-/* The next task to run; sleeps until there is one. NULL: the runtime stops. */
+static bool is_retired(edo__worker *w)
+{
+    return (edo__aload(&w->wanted, EDO__RLX) & EDO__WANT_RETIRE) != 0;
+}
+
+static bool must_leave(edo__worker *w)
+{
+    return edo__aload(&w->rt->shutdown, EDO__ACQ) == 2; /* pairs with runtime_stop() */
+}
+
+/* The next task to run; sleeps until there is one. NULL: the runtime stops, or w is a spare that
+ * retires. */
 static edo__task *next_task(edo__worker *w)
 {
     for (;;) {
@@ -463,7 +503,7 @@ static edo__task *next_task(edo__worker *w)
         else
             w->until_inject++; /* counted by take_quick() */
         if (edo__unlikely(t == NULL)) {
-            if (edo__aload(&w->rt->shutdown, EDO__ACQ) == 2)
+            if (must_leave(w) || is_retired(w))
                 return NULL;
             edo__astore(&w->current, NULL, EDO__RLX); /* idle is not held */
             tend(w);
@@ -483,6 +523,38 @@ static edo__task *next_task(edo__worker *w)
     }
 }
 
+/* A spare that is not needed any more: what it has goes to the others, and from here on it serves
+ * its own timers, its descriptors and the tasks that are pinned to it. The others get what these
+ * wake. Returns such a task; NULL: w is called in again, or the runtime stops. */
+static edo__task *next_pinned(edo__worker *w)
+{
+    edo_runtime *rt = w->rt;
+    if (w->searching)
+        search_pays(w); /* it may have passed something by */
+    drop_stacks(w);
+    for (;;) {
+        edo__task *t = w->handoff;
+        w->handoff = NULL;
+        if (t != NULL) {
+            w->until_inject++; /* counted by take_quick() */
+            return t;
+        }
+        if (edo__give_away(w))
+            edo__wake_one(rt);
+        if (must_leave(w) || !is_retired(w))
+            return NULL;
+        if (edo__aload(&w->mail_len, EDO__RLX) != 0 && (t = take_mail(w)) != NULL)
+            return t;
+        edo__astore(&w->current, NULL, EDO__RLX);
+        edo__meter_idle(w);
+        edo__idle_quit(&rt->idle);
+        sleep_or_jump(w);
+        edo__idle_join(&rt->idle);
+        edo__meter_busy(w);
+        get_up(w);
+    }
+}
+
 void edo__worker_run(edo__worker *w)
 {
     edo__set_current_worker(w);
@@ -491,9 +563,17 @@ void edo__worker_run(edo__worker *w)
     w->now = edo__clock_now(w->rt);
     edo__astore(&w->meter.started, edo__clock_real(), EDO__RLX);
     edo__astore(&w->tid, gettid(), EDO__RLX);
-    edo__task *t;
-    while ((t = next_task(w)) != NULL)
+    for (;;) {
+        edo__task *t = next_task(w);
+        if (edo__unlikely(t == NULL)) {
+            if (must_leave(w))
+                break;
+            t = next_pinned(w);
+            if (t == NULL)
+                continue;
+        }
         run_task(w, t);
+    }
     if (w->searching)
         (void)edo__idle_search_end(&w->rt->idle);
     edo__overflow_thread_leave();
@@ -521,10 +601,7 @@ int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index)
 
 void edo__worker_deinit(edo__worker *w)
 {
-    for (unsigned cls = 0; cls < EDO__STACK_CLASSES; cls++) {
-        while (w->stack_count[cls] > 0)
-            edo__stack_release(w->rt->stacks, w->stacks[cls][--w->stack_count[cls]]);
-    }
+    drop_stacks(w);
     edo__results_drop_cache(w);
     w->rt->backend->worker_close(w);
     edo__wheel_deinit(&w->wheel);

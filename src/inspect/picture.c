@@ -226,7 +226,7 @@ void edo__see_wait(edo_runtime *rt, edo__task *t, edo__seen_wait *w)
 /* The worker that runs t; NULL: none does. */
 static edo__worker *runner_of(edo_runtime *rt, const edo__task *t)
 {
-    for (uint32_t i = 0; i < rt->n_workers; i++) {
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
         if (edo__aload(&rt->workers[i].current, EDO__ACQ) == t)
             return &rt->workers[i];
     }

@@ -56,7 +56,7 @@ static void start(void)
     ended = 0;
     named = up = 0;
     edo__idle_deinit(&idle);
-    if (edo__idle_init(&idle, cfg.workers) < 0)
+    if (edo__idle_init(&idle, cfg.workers, cfg.workers) < 0)
         abort();
     model_shared(&idle.word, sizeof idle.word, true, "searching");
     model_shared(&idle.lock, sizeof idle.lock, true, "idle.lock");

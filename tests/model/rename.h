@@ -12,6 +12,9 @@
 #define edo__idle_search_end model_idle_search_end
 #define edo__idle_sleep model_idle_sleep
 #define edo__idle_leave model_idle_leave
+#define edo__idle_join model_idle_join
+#define edo__idle_quit model_idle_quit
+#define edo__idle_all_asleep model_idle_all_asleep
 #define edo__parker_prepare model_parker_prepare
 #define edo__parker_done model_parker_done
 #define edo__parker_notify model_parker_notify
@@ -35,6 +38,8 @@
 #define edo__schedule_by model_schedule_by
 #define edo__schedule_new model_schedule_new
 #define edo__work_visible model_work_visible
+#define edo__give_away model_give_away
+#define edo__give_away_next model_give_away_next
 #define edo_yield model_yield
 #define edo_task_id model_task_id
 #define edo_task_name model_task_name

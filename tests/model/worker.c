@@ -177,11 +177,13 @@ static void start(void)
     memset(sleepers, 0, sizeof sleepers);
     memset(asleep, 0, sizeof asleep);
     instant = 0;
-    rt.n_workers = cfg.workers;
+    rt.n_workers = rt.n_known = cfg.workers;
     rt.workers = workers;
     rt.backend = &backend;
     rt.inject = (edo__inject){ 0 };
-    rt.idle = (edo__idle){ .n = cfg.workers, .stack = sleepers, .asleep = asleep };
+    rt.idle = (edo__idle){
+        .n = cfg.workers, .present = cfg.workers, .stack = sleepers, .asleep = asleep
+    };
     model_shared(&rt.inject.lock, sizeof rt.inject.lock, true, "inject lock");
     model_shared(&rt.inject.len, sizeof rt.inject.len, true, "inject len");
     model_shared(&rt.inject.head, 2 * sizeof rt.inject.head, false, "inject list");

@@ -42,11 +42,11 @@ static inline int core_test_main(void *arg)
     return rc;
 }
 
-/* edo_run() with so many workers; the code of fn. */
+/* edo_run() with so many workers; the code of fn. One: on this thread alone, in a known order. */
 static inline int run_with(unsigned workers, edo_fn *fn, void *arg)
 {
     test_on_timeout(core_test_dump);
-    edo_config config = { .workers = workers, .seed = test_seed() };
+    edo_config config = { .workers = workers, .seed = test_seed(), .current_thread = workers == 1 };
     core_test_call c = { fn, arg };
     return edo_run(&config, core_test_main, &c);
 }

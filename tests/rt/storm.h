@@ -14,7 +14,9 @@
 
 static inline void run_on(unsigned workers, edo_fn *fn, void *arg)
 {
-    const edo_config config = { .workers = workers, .seed = test_seed() };
+    const edo_config config = { .workers = workers,
+                                .seed = test_seed(),
+                                .current_thread = workers == 1 };
     CHECK_OK(edo_run(&config, fn, arg));
 }
 

@@ -2,7 +2,8 @@
 /* ctest: serial */
 /* Tasks that compute for a second and never let go of their worker: on every worker but one, then
  * on all. A ticker task measures what it costs the others, and the monitor's report on standard
- * error must name the culprit, where it was spawned, and a function of its stack. */
+ * error must name the culprit, where it was spawned, and a function of its stack. What others do for
+ * held workers is in stuck_spares.c. */
 #include "core_test.h"
 
 #include <time.h>
@@ -113,7 +114,9 @@ TEST_TIMEOUT(all_workers_are_held, 60)
 {
     unsetenv("EDO_STUCK_AFTER_MS");
     int64_t worst = check_report(WORKERS, true);
-    CHECK_INT(worst, <, EDO_SEC(30)); /* there is no worker left: it ends with the spinning */
+    for (int i = 0; i < 2 && worst >= EDO_MS(700); i++)
+        worst = check_report(WORKERS, true);
+    CHECK_INT(worst, <, EDO_MS(700));
 }
 
 TEST_TIMEOUT(no_monitor_no_report, 60)

@@ -69,7 +69,7 @@ static void worker_wake(edo__worker *w)
 static void read_stats(edo_runtime *rt, edo__io_stats *out)
 {
     *out = (edo__io_stats){ 0 };
-    for (uint32_t i = 0; i < rt->n_workers; i++) {
+    for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
         const edo__epoll *io = rt->workers[i].io;
         if (io == NULL)
             continue;
