@@ -88,14 +88,19 @@ static inline edo__waiter *edo__waitq_pop(edo__waitq *q)
 
 /* Whether the innermost scope is cancelled or past its deadline: 0 or -ECANCELED. */
 int edo__checkpoint_slow(edo__task *self);
-static inline int edo__checkpoint(edo__task *self)
+/* True: it is not. False: edo__checkpoint() has to say. */
+static inline bool edo__checkpoint_quick(const edo__task *self)
 {
     const edo_scope *s = self->scope;
     /* relaxed: only a hint here; edo__wait_begin() asks again in an order that counts */
-    if (edo__likely(s != NULL && edo__aload(&s->edo__cancelled, EDO__RLX) == 0 &&
-                    s->edo__deadline_eff == EDO_FOREVER))
+    return s != NULL && edo__aload(&s->edo__cancelled, EDO__RLX) == 0 &&
+           s->edo__deadline_eff == EDO_FOREVER;
+}
+static inline int edo__checkpoint(edo__task *self)
+{
+    if (edo__likely(edo__checkpoint_quick(self)))
         return 0;
-    return s == NULL ? 0 : edo__checkpoint_slow(self);
+    return self->scope == NULL ? 0 : edo__checkpoint_slow(self);
 }
 
 /* Spends one unit of the budget after an operation that did not have to wait; yields when it is

@@ -8,10 +8,14 @@
  * Fair: the word is never 0 while somebody waits, because unlocking hands the mutex over to the
  * first waiter; so nobody overtakes.
  *
+ * Unlocking subtracts the holder's address: one locked instruction that needs no expected value
+ * (0.85 of the time of a CAS). What is left is 0, and the mutex is free, or CONTENDED alone: then it
+ * can be had from nobody but the unlocker, who goes to q.lock and hands it over.
+ *
  * Unlocking must not touch the mutex after it can be locked by another: that one may be the last
- * user and free it. So the slow path, when all waiters have gone (cancelled, they may even have
- * returned), does not store 0 under q.lock: it takes CONTENDED away, releases q.lock and ends with
- * the same CAS as the fast path. */
+ * user and free it. So when the slow path finds that all waiters have gone (cancelled, they may even
+ * have returned), it does not store 0 under q.lock: it puts its own address back, releases q.lock and
+ * subtracts again. */
 #include "sync/mutex.h"
 
 #define CONTENDED ((uintptr_t)1)
@@ -33,11 +37,11 @@ static inline bool try_lock(edo_mutex *m, edo__task *self)
     return edo__acas(&m->edo__word, &was, word_of(self), EDO__ACQ, EDO__RLX);
 }
 
+/* True: it is free. False: the word is CONTENDED alone, and unlock_slow() must follow. */
 static inline bool release(edo_mutex *m, edo__task *self)
 {
-    uintptr_t was = word_of(self);
-    /* release: pairs with the acquire in try_lock() and contend(). The last access to m. */
-    return edo__acas(&m->edo__word, &was, (uintptr_t)0, EDO__REL, EDO__RLX);
+    /* release: pairs with the acquire in try_lock() and contend(). The last access to m if true. */
+    return edo__asub(&m->edo__word, word_of(self), EDO__REL) == word_of(self);
 }
 
 /* Under q.lock, CONTENDED or about to be: t holds it. */
@@ -67,11 +71,11 @@ static bool contend(edo_mutex *m, edo__task *t)
     }
 }
 
-/* Under q.lock: the last waiter may have left. */
+/* Under q.lock: the last waiter may have left. CONTENDED alone is its unlocker's to change. */
 static void calm(edo_mutex *m)
 {
     uintptr_t was = edo__aload(&m->edo__word, EDO__RLX);
-    if (m->edo__q.head == NULL && (was & CONTENDED) != 0)
+    if (m->edo__q.head == NULL && (was & CONTENDED) != 0 && was != CONTENDED)
         edo__astore(&m->edo__word, was & ~CONTENDED, EDO__RLX); /* relaxed: as in record() */
 }
 
@@ -93,15 +97,26 @@ static __attribute__((noinline)) int lock_slow(edo_mutex *m, edo__task *self)
     return rc;
 }
 
-EDO__ENTRY int edo_mutex_lock(edo_mutex *m)
+/* With all that is rare. */
+static __attribute__((noinline)) int lock_any(edo_mutex *m)
 {
-    edo__task *self = edo__self_here();
+    edo__task *self = edo__self();
     int rc = edo__checkpoint(self);
     if (edo__unlikely(rc < 0))
         return rc;
     edo__coop(self); /* before, not after: who yields as the holder makes a queue that never ends */
-    if (edo__unlikely(!try_lock(m, self)))
-        return lock_slow(m, self);
+    return try_lock(m, self) ? 0 : lock_slow(m, self);
+}
+
+/* No call but the last, so that nothing has to be saved: stores in front of the CAS, which waits
+ * for them, are what costs here. */
+EDO__ENTRY int edo_mutex_lock(edo_mutex *m)
+{
+    edo__task *self = edo__tls_self; /* as in edo__self_here() */
+    if (edo__unlikely(self == NULL || self->budget == 1 || !edo__checkpoint_quick(self) ||
+                      !try_lock(m, self)))
+        return lock_any(m);
+    self->budget--;
     return 0;
 }
 
@@ -110,8 +125,8 @@ EDO__ENTRY int edo_mutex_lock_nowait(edo_mutex *m)
     return try_lock(m, edo__self_here()) ? 0 : -EAGAIN;
 }
 
-/* Hands the mutex to the first waiter. False: nobody waits any more, and the word is uncontended. */
-static bool hand_over(edo_mutex *m)
+/* Hands the mutex to the first waiter. False: nobody waits any more, and it is self's again. */
+static bool hand_over(edo_mutex *m, edo__task *self)
 {
     edo__waitq *q = &m->edo__q;
     edo__waiter *w;
@@ -126,24 +141,32 @@ static bool hand_over(edo_mutex *m)
         edo__claimed(t, was);
         return true;
     }
-    calm(m);
+    edo__astore(&m->edo__word, word_of(self), EDO__RLX); /* relaxed: as in record() */
     edo__spin_unlock(&q->lock);
     return false;
 }
 
 static __attribute__((noinline)) void unlock_slow(edo_mutex *m, edo__task *self)
 {
-    edo_assert((edo__aload(&m->edo__word, EDO__RLX) & ~CONTENDED) == word_of(self) &&
-               "unlocked by its holder");
+    edo_assert(edo__aload(&m->edo__word, EDO__RLX) == CONTENDED && "unlocked by its holder");
     /* Every further round needs a waiter that came and was cancelled in between. */
-    while (!hand_over(m) && !release(m, self)) {
+    while (!hand_over(m, self) && !release(m, self)) {
     }
+}
+
+static __attribute__((noinline)) void unlock_foreign(edo_mutex *m)
+{
+    edo__task *self = edo__self();
+    if (!release(m, self))
+        unlock_slow(m, self);
 }
 
 EDO__ENTRY void edo_mutex_unlock(edo_mutex *m)
 {
-    edo__task *self = edo__self_here();
-    if (edo__unlikely(!release(m, self)))
+    edo__task *self = edo__tls_self; /* as in edo__self_here() */
+    if (edo__unlikely(self == NULL))
+        unlock_foreign(m);
+    else if (edo__unlikely(!release(m, self)))
         unlock_slow(m, self);
 }
 

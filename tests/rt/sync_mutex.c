@@ -234,4 +234,28 @@ TEST_TIMEOUT(may_be_freed_by_the_last_holder, 60)
     EACH_WORKER_COUNT(i) run_on(worker_counts[i], free_after_unlock, &rounds);
 }
 
+static void unlock_what_is_not_ours(void *arg)
+{
+    edo_mutex *m = arg;
+    edo_mutex_unlock(m);
+}
+
+static int hold_and_cross(void *arg)
+{
+    edo_mutex *m = arg;
+    char text[512];
+    CHECK_OK(edo_mutex_lock(m));
+    int status =
+        test_capture(unlock_what_is_not_ours, &(edo_mutex)EDO_MUTEX_INIT, text, sizeof text);
+    CHECK(status != 0 && strstr(text, "unlocked by its holder") != NULL);
+    edo_mutex_unlock(m);
+    return 0;
+}
+
+TEST(unlock_of_what_is_not_held_is_caught)
+{
+    edo_mutex m = EDO_MUTEX_INIT;
+    CHECK_OK(hold_and_cross(&m));
+}
+
 TEST_MAIN()
