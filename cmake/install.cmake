@@ -12,6 +12,10 @@ install(TARGETS ${libraries} EXPORT edo-targets
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/edo" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING PATTERN "*.h")
 
+# (gdb) source .../share/edo/gdb/edo-gdb.py
+install(FILES "${PROJECT_SOURCE_DIR}/tools/gdb/edo-gdb.py"
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/edo/gdb")
+
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/edo")
 install(EXPORT edo-targets NAMESPACE edo:: DESTINATION "${package_dir}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/edo-config.cmake.in"

@@ -166,6 +166,21 @@ int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out
  * Threads:  any */
 int edo_dump(edo_runtime *rt, FILE *f);
 
+/* edo_dump_json - the same for programs: one JSON object with "runtime", "workers", "standstill",
+ * "deadlocks" (each with "sure" and the ids of its "tasks" in the order of the cycle) and "tasks".
+ * Of each task "id", "name", "parent" (0: none), "state", "for_ns" (how long), "stack", and where
+ * they apply "spawned_at", "for", "object", "fd", "held_by", "behind", "used_by", "left_ns".
+ * @rt: NULL: the calling task's.
+ * @f: written to with stdio.
+ * Returns the number of tasks written, or -EPERM when rt is NULL outside of a task.
+ *
+ *     edo_dump_json(NULL, stdout);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_dump_json(edo_runtime *rt, FILE *f);
+
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,30 @@ struct edo__stopping { /* who waits for the end */
     bool stopped;
 };
 
+/* All there are, for debuggers: tools/gdb/edo-gdb.py starts here. */
+extern edo_runtime *edo__runtimes;
+edo_runtime *edo__runtimes;
+static uint32_t runtimes_lock;
+
+static void runtime_list(edo_runtime *rt)
+{
+    edo__spin_lock(&runtimes_lock);
+    rt->listed = edo__runtimes;
+    edo__runtimes = rt;
+    edo__spin_unlock(&runtimes_lock);
+}
+
+static void runtime_unlist(const edo_runtime *rt)
+{
+    edo__spin_lock(&runtimes_lock);
+    edo_runtime **at = &edo__runtimes;
+    while (*at != NULL && *at != rt)
+        at = &(*at)->listed;
+    if (*at != NULL)
+        *at = rt->listed;
+    edo__spin_unlock(&runtimes_lock);
+}
+
 edo_runtime *edo_runtime_current(void)
 {
     edo__task *self = edo__self_task();
@@ -79,6 +103,7 @@ static void wait_for_visitors(const edo_runtime *rt)
 
 static void runtime_free(edo_runtime *rt)
 {
+    runtime_unlist(rt);
     wait_for_visitors(rt);
     edo__monitor_free(rt);
     if (rt->pool != NULL)
@@ -185,6 +210,7 @@ static int runtime_new(edo_runtime **out, const edo_config *config)
         runtime_free(rt);
         return rc;
     }
+    runtime_list(rt);
     *out = rt;
     return 0;
 }

@@ -123,6 +123,7 @@ struct edo_runtime {
     bool io_open;
     int dump_signal; /* EDO_DUMP_SIGNAL, 0: none */
     char name[16];
+    edo_runtime *listed; /* the next one in edo__runtimes */
 
     edo__inject inject __attribute__((aligned(EDO__CACHE_LINE)));
     edo__idle idle __attribute__((aligned(EDO__CACHE_LINE)));

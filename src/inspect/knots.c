@@ -299,6 +299,7 @@ void edo__inspect(edo__inspection *in, edo_runtime *rt)
     in->complete = edo__graph_build(in) == 0;
     if (!in->complete) {
         in->standstill = false;
+        in->n_edges = 0;
         return;
     }
     in->standstill = in->standstill && prove_standstill(in);

@@ -37,6 +37,8 @@ static void print_list(const edo__inspection *in, const uint32_t *tasks, uint32_
 static void print_children(const edo__inspection *in, uint32_t index, FILE *f)
 {
     uint32_t tasks[LIST_MAX];
+    if (!in->complete || index >= in->used)
+        return;
     edo__edge_range r = edo__edges_to(in, index);
     uint32_t all = (uint32_t)(r.end - r.at), n;
     for (n = 0; n < all && n < LIST_MAX; n++)

@@ -8,6 +8,8 @@ work=$(mktemp -d)
 prefix=$work/prefix
 cmake --install "$BUILD_DIR" --prefix "$prefix" >"$work/log" || { cat "$work/log"; exit 1; }
 
+test -s "$prefix/share/edo/gdb/edo-gdb.py"
+
 # The first C block of the README.
 sed -n '/^```c$/,/^```$/p' "$SOURCE_DIR/README.md" | sed -e 1d -e '/^```$/,$d' >"$work/hello.c"
 test -s "$work/hello.c"

@@ -3,7 +3,10 @@
  * be asked while tasks come and go. */
 #include "core_test.h"
 
+#include <signal.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TEXT_MAX (1u << 18)
 
@@ -248,6 +251,110 @@ static int new_tasks(void *arg)
 TEST(tasks_that_never_ran)
 {
     run_on(1, new_tasks, NULL);
+}
+
+/* ---- EDO_DUMP_SIGNAL: two runtimes, all of whose workers are held ---- */
+
+static bool file_says(const char *path, const char *what)
+{
+    static char text[TEXT_MAX];
+    FILE *f = fopen(path, "r");
+    CHECK(f != NULL);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    return strstr(text, what) != NULL;
+}
+
+TEST(a_signal_asks_for_a_dump_of_every_runtime)
+{
+    char path[] = "/tmp/edo-dump-XXXXXX", number[16];
+    int file = mkstemp(path), old = dup(STDERR_FILENO);
+    CHECK(file >= 0 && old >= 0);
+    snprintf(number, sizeof number, "%d", SIGUSR1);
+    setenv("EDO_DUMP_SIGNAL", number, 1);
+    outside o[2] = { 0 };
+    for (int i = 0; i < 2; i++) {
+        edo_config config = { .workers = 1, .name = i == 0 ? "first" : "second" };
+        CHECK_OK(edo_runtime_create(&o[i].rt, &config));
+        CHECK_OK(edo_runtime_spawn(o[i].rt, spins_for_dump, &o[i]));
+        while (!LOAD(&o[i].ready))
+            sched_yield();
+    }
+    CHECK_INT(dup2(file, STDERR_FILENO), ==, STDERR_FILENO);
+    CHECK_INT(kill(getpid(), SIGUSR1), ==, 0);
+    while (!file_says(path, "edo: runtime \"first\": 1 workers") ||
+           !file_says(path, "edo: runtime \"second\": 1 workers"))
+        sched_yield();
+    for (int i = 0; i < 2; i++) {
+        STORE(&o[i].over, 1);
+        CHECK_OK(edo_runtime_shutdown(o[i].rt, EDO_SEC(20)));
+    }
+    CHECK_INT(dup2(old, STDERR_FILENO), ==, STDERR_FILENO);
+    if (!file_says(path, "spins_for_dump") || !file_says(path, ": running"))
+        FAIL("no running task with its stack in %s", path);
+    close(file);
+    close(old);
+    unlink(path);
+}
+
+/* ---- as JSON ---- */
+
+static int json_scene(void *arg)
+{
+    outside *o = arg;
+    edo_mutex m = EDO_MUTEX_INIT;
+    scene s = { .mutex = m };
+    edo_group g;
+    CHECK_OK(edo_mutex_lock(&s.mutex));
+    CHECK_OK(edo_group_open(&g, NULL));
+    CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .name = "say \"hi\"\n" }, NULL, in_mutex, &s));
+    STORE(&o->ready, 1);
+    int rc = edo_group_close(&g); /* under the lock its child wants */
+    edo_mutex_unlock(&s.mutex);
+    return rc;
+}
+
+static void check_balanced(const char *text)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (quoted && *c == '\\')
+            c++;
+        else if (*c == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (*c == '{' || *c == '[') - (*c == '}' || *c == ']');
+        CHECK_INT(depth, >=, 0);
+        CHECK(!quoted || (unsigned char)*c >= 0x20);
+    }
+    CHECK_INT(depth, ==, 0);
+    CHECK(!quoted);
+}
+
+TEST(json_says_the_same)
+{
+    outside o = { 0 };
+    CHECK_INT(edo_dump_json(NULL, stdout), ==, -EPERM);
+    CHECK_OK(edo_runtime_create(&o.rt, &(edo_config){ .workers = 2 }));
+    CHECK_OK(edo_runtime_spawn(o.rt, json_scene, &o));
+    for (;;) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        CHECK(f != NULL);
+        int n = edo_dump_json(o.rt, f);
+        fclose(f);
+        check_balanced(text);
+        bool found = n == 2 && strstr(text, "\"sure\":true,\"tasks\":[") != NULL &&
+                     strstr(text, "\"held_by\":") != NULL && strstr(text, "in_mutex+0x") != NULL &&
+                     strstr(text, "\"name\":\"say \\\"hi\\\"\\u000a\"") != NULL;
+        free(text);
+        if (found)
+            break;
+        sched_yield();
+    }
+    CHECK_OK(edo_runtime_shutdown(o.rt, EDO_SEC(20)));
 }
 
 /* ---- while tasks churn ---- */
