@@ -253,70 +253,7 @@ static uint64_t model_apply(model_kind kind, uint64_t was, uint64_t v, uint64_t 
     }
 }
 
-/* ---- failures and the trace ---- */
-
-__attribute__((format(printf, 1, 2))) static void model_say(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    size_t left = MODEL_TRACE_SIZE - model.trace_len;
-    int n = vsnprintf(model.result->trace + model.trace_len, left, format, args);
-    va_end(args);
-    if (n > 0)
-        model.trace_len += (size_t)n < left ? (size_t)n : left - 1;
-}
-
-void model_fail(const char *format, ...)
-{
-    if (model.result->failed)
-        return;
-    model.result->failed = true;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(model.result->message, sizeof model.result->message, format, args);
-    va_end(args);
-}
-
-void model_assert_failed(const char *what, const char *where)
-{
-    model_fail("assertion failed: %s (%s)", what, where);
-    if (model.self < 0)
-        abort(); /* in the model's own start() or end() */
-    model_thread *t = &model.threads[model.self];
-    t->stuck = true;
-    for (;;)
-        edo__context_suspend(&t->context);
-}
-
-static void model_name(char *out, size_t cap, const volatile void *p)
-{
-    const model_region *r = model_region_of(p);
-    if (r == NULL)
-        snprintf(out, cap, "-");
-    else if ((const char *)p == r->p)
-        snprintf(out, cap, "%s", r->name);
-    else
-        snprintf(out, cap, "%s+%zu", r->name, (size_t)((const char *)p - r->p));
-}
-
-static void model_trace_op(const model_thread *t, const char *what, uint64_t was, uint64_t is)
-{
-    if (!model.tracing)
-        return;
-    char name[64];
-    model_name(name, sizeof name, t->p);
-    model_say("  %4u  %-10s %-22s %-10s %s", model.depth, model.config->names[t - model.threads],
-              t->where, what, name);
-    bool changes = t->kind != MODEL_LOAD && t->kind != MODEL_FENCE && t->kind != MODEL_REACH;
-    if (t->kind != MODEL_FENCE && t->kind != MODEL_POINT)
-        model_say(changes ? ": %llx -> %llx" : ": %llx", (unsigned long long)was,
-                  (unsigned long long)is);
-    model_say("\n");
-}
-
-static const char *const model_verbs[] = { "loads", "stores",    "exchanges", "compares",
-                                           "adds",  "subtracts", "ors",       "ands",
-                                           "fence", "waits for", "waits for", "goes on" };
+#include "checker_report.h"
 
 /* ---- the threads' side ---- */
 
@@ -656,44 +593,7 @@ static uint64_t model_hash(void)
     return h | 0x100; /* never 0 above the low byte */
 }
 
-static void model_seen_grow(void)
-{
-    uint64_t *old = model.seen;
-    size_t size = model.seen_size;
-    model.seen_size = size == 0 ? 1 << 16 : size * 2;
-    model.seen = calloc(model.seen_size, sizeof *model.seen);
-    if (model.seen == NULL)
-        abort();
-    for (size_t i = 0; i < size; i++) {
-        if (old[i] == 0)
-            continue;
-        size_t at = (old[i] >> 8) & (model.seen_size - 1);
-        while (model.seen[at] != 0)
-            at = (at + 1) & (model.seen_size - 1);
-        model.seen[at] = old[i];
-    }
-    free(old);
-}
-
-/* Whether this state was entered before with no more preemptions spent; notes it if not. */
-static bool model_known(uint64_t key)
-{
-    if (model.seen_count * 3 >= model.seen_size * 2)
-        model_seen_grow();
-    uint64_t spent = model.config->preemptions == MODEL_UNBOUNDED ? 0 : model.preemptions;
-    size_t at = (key >> 8) & (model.seen_size - 1);
-    for (; model.seen[at] != 0; at = (at + 1) & (model.seen_size - 1)) {
-        if ((model.seen[at] & ~(uint64_t)0xff) != key)
-            continue;
-        if ((model.seen[at] & 0xff) <= spent)
-            return true;
-        model.seen[at] = key | spent;
-        return false;
-    }
-    model.seen[at] = key | spent;
-    model.seen_count++;
-    return false;
-}
+#include "checker_seen.h"
 
 /* ---- one schedule, and all of them ---- */
 
@@ -847,28 +747,6 @@ void model_check(const model_config *config, model_result *result)
     for (unsigned i = 0; i < config->threads; i++)
         free(model.threads[i].stack);
     free(model.seen);
-}
-
-void model_report(const char *what, const model_config *config, const model_result *result)
-{
-    static const char *const memories[] = { "SC", "TSO", "weak" };
-    static const char *const changes[] = { "", "left out", "torn", "relaxed" };
-    static const char *const kinds[] = { "load", "store", "exchange", "CAS",  "add",
-                                         "sub",  "or",    "and",      "fence" };
-    const model_mutant *m = &config->mutant;
-    char bound[32] = "all", broken[96] = "";
-    if (config->preemptions != MODEL_UNBOUNDED)
-        snprintf(bound, sizeof bound, "preemptions <= %u", config->preemptions);
-    if (m->change != MODEL_AS_IS)
-        snprintf(broken, sizeof broken, " [%s of %s %s]", kinds[m->kind], m->where,
-                 changes[m->change]);
-    printf("| %s%s | %s | %s | %s | %llu | %llu | %u |\n", what, broken, memories[config->memory],
-           bound,
-           result->failed     ? "fails"
-           : result->complete ? "holds"
-                              : "cut short",
-           (unsigned long long)result->runs, (unsigned long long)result->states, result->depth);
-    fflush(stdout); /* a failed test leaves without */
 }
 
 #endif

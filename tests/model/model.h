@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A small model checker for the library's lock-free parts.
  *
- * A model is a handful of threads running the library's own source, compiled with EDO_MODEL, on a few
- * words of memory. The checker runs them on one real thread and tries every order of their atomic
- * operations, store buffers included; see checker.h for how, docs/internals/model-checks.md for what that
- * proves. In a model's file: define EDO_MODEL, include this, then the sources, then checker.h. */
+ * A model is a handful of threads running the library's own source, compiled with EDO_MODEL, on a
+ * few words of memory. The checker runs them on one real thread and tries every order of their
+ * atomic operations, store buffers included; see checker.h for how, docs/internals/model-checks.md
+ * for what that proves. In a model's file: define EDO_MODEL, include this, then the sources, then
+ * checker.h. */
 #ifndef EDO_TESTS_MODEL_H
 #define EDO_TESTS_MODEL_H
 

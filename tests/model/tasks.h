@@ -2,13 +2,14 @@
 /* Tasks for the models of what is built on waiting: each thread of a model is one task, or a foreign
  * thread with its stand-in.
  *
- * The sources of waiting, scopes, groups, tokens and joins are the library's own. The model's own are the
- * scheduler (a task that suspends is published by edo__wait_parked(), as its worker would, and goes on
- * when its flag `runnable` is set; making a task runnable that has not left its stack, or twice, is a
- * failure), the timer wheel (one timer), the clock (stands still), the futex and what memory comes from.
+ * The sources of waiting, scopes, groups, tokens and joins are the library's own. The model's own
+ * are the scheduler (a task that suspends is published by edo__wait_parked(), as its worker would,
+ * and goes on when its flag `runnable` is set; making a task runnable that has not left its stack,
+ * or twice, is a failure), the timer wheel (one timer), the clock (stands still), the futex and
+ * what memory comes from.
  *
- * Included first. Names are not changed: should a source need something of the library that is not here,
- * the linker says so. */
+ * Included first. Names are not changed: should a source need something of the library that is not
+ * here, the linker says so. */
 #ifndef EDO_TESTS_MODEL_TASKS_H
 #define EDO_TESTS_MODEL_TASKS_H
 

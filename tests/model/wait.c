@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The wait word (core/wait.h, wait.c; scope.c for the cancel): a task or a foreign thread waits for
- * values, again and again, while wakers, a cancel, a timer and a dump of stacks are after the same word.
- * Exactly one of them ends each wait, a value is complete when the waiter returns, a cancel ends the wait
- * it finds or stops the next one, and never one of a class that it does not concern. */
+ * values, again and again, while wakers, a cancel, a timer and a dump of stacks are after the same
+ * word. Exactly one of them ends each wait, a value is complete when the waiter returns, a cancel
+ * ends the wait it finds or stops the next one, and never one of a class that it does not concern. */
 #include "tasks.h"
 
 #include "checker.h"
