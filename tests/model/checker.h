@@ -73,6 +73,7 @@ typedef struct model_region {
     bool atomic;
     bool lingering;
     bool dead;
+    bool note;  /* the model's own notes: nothing that a thread learns from */
     int writer; /* the only one, -1 when there may be several */
     const char *name;
 } model_region;
@@ -155,6 +156,12 @@ static const model_region *model_region_of(const volatile void *p)
             return r;
     }
     return NULL;
+}
+
+void model_note(void *p, size_t size)
+{
+    model_shared(p, size, false, "note");
+    model.regions[model.n_regions - 1].note = true;
 }
 
 enum { MODEL_POISON = 0xDD };
@@ -518,7 +525,7 @@ static unsigned model_actions(model_action *out)
 static uint64_t model_plain_hash(uint64_t h)
 {
     for (unsigned i = 0; i < model.n_regions; i++) {
-        if (!model.regions[i].atomic)
+        if (!model.regions[i].atomic && !model.regions[i].note)
             h = model_mix_bytes(h, model.regions[i].p, model.regions[i].size);
     }
     return model.config->look != NULL ? model_mix(h, model.config->look()) : h;
@@ -702,10 +709,14 @@ static void model_run(void)
 /* The same schedule again, written down. */
 static void model_show(void)
 {
+    char first[sizeof model.result->message];
+    memcpy(first, model.result->message, sizeof first);
     model.tracing = true;
     model.trace_len = 0;
     model.result->failed = false;
     model_run();
+    if (!model.result->failed)
+        model_fail("%s, but not the second time: the model is not deterministic", first);
     model_say("  => %s\n", model.result->message);
     model.tracing = false;
 }

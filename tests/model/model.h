@@ -40,7 +40,7 @@ typedef struct model_config {
     void (*start)(void);            /* makes everything new and calls model_shared() */
     void (*thread)(unsigned index); /* the body of thread `index` */
     void (*enter)(unsigned index); /* before each stretch of a thread: its thread-locals; or NULL */
-    void (*invariant)(void);       /* in every state; may be NULL */
+    void (*invariant)(void);       /* in every state, changes nothing; may be NULL */
     uint64_t (*look)(void); /* a hash of what locks protect and no region holds; may be NULL */
     void (*end)(void);      /* no thread can go on */
     model_memory memory;
@@ -69,6 +69,9 @@ void model_shared(void *p, size_t size, bool atomic, const char *name);
 
 /* The region named last is written by this thread only: its own loads from it are no events. */
 void model_written_by(unsigned thread);
+
+/* What the model writes down for its checks: part of the state, and no thread learns anything from it. */
+void model_note(void *p, size_t size);
 
 /* What a thread does after it has changed the region named last may be late: others may go first. For
  * words whose change tells others something, while the thread still has something to do. */

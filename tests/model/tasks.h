@@ -27,6 +27,29 @@
 #include "arch/futex.h"
 #include "core/group.h"
 #include "core/sched.h"
+
+/* A model may break the order of queues on purpose. */
+static bool push_in_front;
+/* Told who waits from now on; may be NULL. */
+static void (*when_queued)(const edo__waitq *q, const edo__waiter *w);
+
+static inline void push_waiter(edo__waitq *q, edo__waiter *w)
+{
+    edo__waiter *first = push_in_front ? q->head : NULL;
+    if (when_queued != NULL)
+        when_queued(q, w);
+    if (first == NULL) {
+        edo__waitq_push(q, w);
+        return;
+    }
+    w->prev = NULL;
+    w->next = first;
+    first->prev = w;
+    q->head = w;
+    w->queued = true;
+}
+
+#define edo__waitq_push push_waiter
 #include "sync/waiting.h"
 
 #include <pthread.h>
@@ -35,7 +58,7 @@
 enum { TASKS_MAX = 6, MUTEXES = 2 };
 
 static edo_runtime the_runtime;
-static edo__worker worker; /* of all tasks: for its timers and caches, nothing runs on it */
+static edo__worker workers[TASKS_MAX]; /* one each: for timers and caches, nothing runs there */
 static edo__task tasks[TASKS_MAX];
 static edo_scope scopes[TASKS_MAX]; /* the outermost one of each */
 static uint32_t runnable[TASKS_MAX];
@@ -125,6 +148,11 @@ int64_t edo__now(const edo__task *self)
     return 0;
 }
 
+int64_t edo_now(void)
+{
+    return 0;
+}
+
 int64_t edo__clock_now(const edo_runtime *r)
 {
     (void)r;
@@ -163,12 +191,12 @@ int64_t edo__wheel_next(const edo__wheel *w)
 /* edo__worker_expire() in small: the time has come for whatever is armed. */
 static inline void timer_expires(void)
 {
-    edo__spin_lock(&worker.timer_lock);
+    edo__spin_lock(&workers[0].timer_lock);
     edo__timer *t = wheel_timer;
     wheel_timer = NULL;
     if (t != NULL)
         t->fire(t);
-    edo__spin_unlock(&worker.timer_lock);
+    edo__spin_unlock(&workers[0].timer_lock);
 }
 
 void edo__futex_wait(uint32_t *word, uint32_t expected, int64_t timeout)
@@ -282,7 +310,7 @@ static void start_task(unsigned i, unsigned with)
     };
     edo__task *t = &tasks[i];
     *t = (edo__task){ .rt = &the_runtime,
-                      .worker = &worker,
+                      .worker = &workers[i],
                       .scope = &scopes[i],
                       .budget = 1000,
                       .refs = 1,
@@ -304,7 +332,7 @@ static void start_task(unsigned i, unsigned with)
         share_family(t);
 }
 
-/* From a model's start(). */
+/* From a model's start(). The timers of task 0 only are shared. */
 static void start_tasks(unsigned n, unsigned with)
 {
     memset(runnable, 0, sizeof runnable);
@@ -312,15 +340,17 @@ static void start_tasks(unsigned n, unsigned with)
     memset(mutex_words, 0, sizeof mutex_words);
     wheel_timer = NULL;
     timer_set = 0;
-    worker.timer_lock = 0;
-    worker.rt = &the_runtime;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        workers[i].timer_lock = 0;
+        workers[i].random = 1;
+        workers[i].rt = &the_runtime;
         start_task(i, with);
+    }
     model_shared(run_state, n * sizeof run_state[0], false, "run state");
     if ((with & WITH_TIMER) != 0) {
         model_shared(&wheel_timer, sizeof wheel_timer, false, "timer");
         model_shared(&timer_set, sizeof timer_set, true, "timer set");
-        model_shared(&worker.timer_lock, sizeof worker.timer_lock, true, "timer lock");
+        model_shared(&workers[0].timer_lock, sizeof workers[0].timer_lock, true, "timer lock");
     }
     if ((with & WITH_CANCELS) != 0)
         model_shared(mutex_words, sizeof mutex_words, true, "kernel's lock");

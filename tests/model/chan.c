@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Channels (sync/chan.c, chan_store.c): sending, receiving, closing, cancelling and letting go at the
+ * same time; channels.h says how to read the programs and what must hold. */
+#include "channels.h"
+
+static const size_t rooms[] = { 0, 1 };
+
+static void in_each_room(setup s, model_memory least, model_memory most, unsigned preemptions)
+{
+    for (unsigned i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+        s.capacity = rooms[i];
+        for (model_memory m = least; m <= most; m++)
+            sound(s, m, preemptions);
+    }
+}
+
+TEST_TIMEOUT(one_to_one, 100)
+{
+    must_run_here();
+    in_each_room((setup){ .programs = { "r0", "s0" } }, MODEL_SC, MODEL_WEAK, MODEL_UNBOUNDED);
+    in_each_room((setup){ .programs = { "r0r0", "s0s0" } }, MODEL_SC, MODEL_WEAK, MODEL_UNBOUNDED);
+    in_each_room((setup){ .programs = { "r0", "s0" }, .foreign = true }, MODEL_SC, MODEL_WEAK,
+                 MODEL_UNBOUNDED);
+    sound((setup){ .capacity = EDO_UNBOUNDED, .programs = { "r0r0", "s0s0" } }, MODEL_WEAK,
+          MODEL_UNBOUNDED);
+}
+
+TEST_TIMEOUT(closing, 100)
+{
+    must_run_here();
+    in_each_room((setup){ .programs = { "r0", "s0", "c0" } }, MODEL_SC, MODEL_SC, MODEL_UNBOUNDED);
+    sound((setup){ .programs = { "r0", "r0", "c0" } }, MODEL_SC, MODEL_UNBOUNDED);
+    sound((setup){ .programs = { "r0", "r0", "c0" } }, MODEL_WEAK, 3);
+    in_each_room((setup){ .programs = { "s0", "s0", "c0" } }, MODEL_SC, MODEL_SC, MODEL_UNBOUNDED);
+    in_each_room((setup){ .programs = { "r0r0", "s0c0" } }, MODEL_SC, MODEL_WEAK, MODEL_UNBOUNDED);
+}
+
+TEST_TIMEOUT(first_come_first_served, 200)
+{
+    must_run_here();
+    in_each_room((setup){ .programs = { "r0", "r0", "s0s0" } }, MODEL_SC, MODEL_SC, test_scale(2));
+    in_each_room((setup){ .programs = { "s0", "s0", "r0r0" } }, MODEL_SC, MODEL_SC, test_scale(2));
+}
+
+TEST_TIMEOUT(cancelling, 200)
+{
+    must_run_here();
+    in_each_room((setup){ .programs = { "r0", "s0", "x" } }, MODEL_SC, MODEL_SC, test_scale(3));
+    in_each_room((setup){ .programs = { "s0", "r0", "x" } }, MODEL_SC, MODEL_SC, test_scale(3));
+    in_each_room((setup){ .programs = { "r0", "x" } }, MODEL_SC, MODEL_WEAK, MODEL_UNBOUNDED);
+}
+
+TEST_TIMEOUT(letting_go, 100)
+{
+    must_run_here();
+    in_each_room((setup){ .programs = { "r0u0", "s0u0" } }, MODEL_SC, MODEL_WEAK, MODEL_UNBOUNDED);
+    in_each_room((setup){ .programs = { "r0u0", "c0u0" } }, MODEL_SC, MODEL_WEAK, MODEL_UNBOUNDED);
+    sound((setup){ .capacity = 1, .programs = { "r0u0", "S0u0", "c0u0" } }, MODEL_SC,
+          test_scale(2));
+}
+
+TEST_TIMEOUT(thoroughly, 3600)
+{
+    must_be_thorough();
+    in_each_room((setup){ .programs = { "r0", "r0", "c0" } }, MODEL_SC, MODEL_WEAK,
+                 MODEL_UNBOUNDED);
+    in_each_room((setup){ .programs = { "r0r0r0", "s0s0c0" } }, MODEL_SC, MODEL_WEAK,
+                 MODEL_UNBOUNDED);
+    in_each_room((setup){ .programs = { "r0", "s0", "x" } }, MODEL_SC, MODEL_WEAK, 4);
+    in_each_room((setup){ .programs = { "r0", "r0", "s0s0" } }, MODEL_SC, MODEL_SC, 5);
+    in_each_room((setup){ .programs = { "s0", "s0", "r0r0" } }, MODEL_SC, MODEL_SC, 5);
+    in_each_room((setup){ .programs = { "r0u0", "s0u0", "c0u0" } }, MODEL_SC, MODEL_WEAK, 3);
+    in_each_room((setup){ .programs = { "r0", "s0", "c0", "x" } }, MODEL_SC, MODEL_SC, 2);
+}
+
+TEST_TIMEOUT(finds_what_is_wrong, 200)
+{
+    static const model_mutant as_is = { .change = MODEL_AS_IS };
+    must_run_here();
+    setup pair = { .programs = { "r0", "s0" } };
+    setup close = { .programs = { "r0", "r0", "c0" } };
+    setup cancel = { .programs = { "r0", "s0", "x" } };
+    setup leave = { .capacity = 1, .programs = { "r0u0", "s0u0" } };
+    broken(pair, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
+    broken(pair, MODEL_SC, MUTANT(LEFT_OUT, STORE, "edo__spin_unlock"));
+    broken(pair, MODEL_SC, MUTANT(TORN, CAS, "claim"));
+    broken(close, MODEL_SC, MUTANT(TORN, CAS, "edo__wait_parked"));
+    broken(cancel, MODEL_SC, MUTANT(TORN, CAS, "claim"));
+    broken(cancel, MODEL_SC, MUTANT(LEFT_OUT, CAS, "claim"));
+    broken(leave, MODEL_SC, MUTANT(TORN, SUB, "edo_chan_unref"));
+    broken(leave, MODEL_SC, MUTANT(LEFT_OUT, SUB, "edo_chan_unref"));
+    push_in_front = true; /* last come, first served */
+    broken((setup){ .programs = { "r0", "r0", "s0s0" } }, MODEL_SC, as_is);
+    broken((setup){ .programs = { "s0", "s0", "r0r0" } }, MODEL_SC, as_is);
+}
+
+TEST_MAIN()
