@@ -166,16 +166,6 @@ void model_note(void *p, size_t size)
 
 enum { MODEL_POISON = 0xDD };
 
-void model_dead(void *p, size_t size)
-{
-    memset(p, MODEL_POISON, size);
-    for (unsigned i = 0; i < model.n_regions; i++) {
-        model_region *r = &model.regions[i];
-        if ((uintptr_t)r->p - (uintptr_t)p < size)
-            r->dead = true;
-    }
-}
-
 /* Plain accesses are not seen, but what they write is. */
 static void model_check_dead(void)
 {
@@ -218,6 +208,23 @@ static void model_store_leaves(model_thread *t, unsigned i)
     memcpy(s.p, &s.value, s.size);
     t->waiting--;
     memmove(&t->buffer[i], &t->buffer[i + 1], (t->waiting - i) * sizeof s);
+}
+
+void model_dead(void *p, size_t size)
+{
+    if (model.self >= 0) { /* what waits of the thread's own stores: it overwrites that here */
+        model_thread *t = &model.threads[model.self];
+        for (unsigned i = t->waiting; i > 0; i--) {
+            if ((uintptr_t)t->buffer[i - 1].p - (uintptr_t)p < size)
+                model_store_leaves(t, i - 1);
+        }
+    }
+    memset(p, MODEL_POISON, size);
+    for (unsigned i = 0; i < model.n_regions; i++) {
+        model_region *r = &model.regions[i];
+        if ((uintptr_t)r->p - (uintptr_t)p < size)
+            r->dead = true;
+    }
 }
 
 static bool model_may_leave(const model_thread *t, unsigned i)

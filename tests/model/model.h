@@ -70,7 +70,7 @@ void model_shared(void *p, size_t size, bool atomic, const char *name);
 /* The region named last is written by this thread only: its own loads from it are no events. */
 void model_written_by(unsigned thread);
 
-/* What the model writes down for its checks: part of the state, and no thread learns anything from it. */
+/* What the model writes down for its checks: part of the state, but no thread learns from it. */
 void model_note(void *p, size_t size);
 
 /* What a thread does after it has changed the region named last may be late: others may go first. For

@@ -107,9 +107,14 @@ void edo__schedule_on(edo__worker *w, edo__task *t)
     edo__schedule(t);
 }
 
+/* Told of a new task that is about to be able to run; may be NULL. */
+static void (*when_new)(const edo__task *t);
+
 void edo__schedule_new(edo__worker *w, edo__task *t)
 {
     (void)w;
+    if (when_new != NULL)
+        when_new(t);
     edo__schedule(t);
 }
 
