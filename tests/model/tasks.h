@@ -21,6 +21,28 @@
 #endif
 #include "model.h"
 
+#include <pthread.h>
+#include <stdlib.h>
+
+#ifndef MODEL_ALLOC /* a model may say where objects come from */
+static inline void *model_alloc(size_t size)
+{
+    (void)size;
+    abort();
+}
+static inline void model_free(void *p)
+{
+    MODEL_CHECK(p == NULL);
+}
+#else
+static void *model_alloc(size_t size);
+static void model_free(void *p);
+#endif
+#define malloc(size_) model_alloc(size_)
+#define calloc(n_, size_) model_alloc((n_) * (size_))
+#define aligned_alloc(align_, size_) model_alloc(size_)
+#define free model_free
+
 #include "base/cpu.h"
 #define edo__cpu_relax model_relax
 
@@ -52,9 +74,6 @@ static inline void push_waiter(edo__waitq *q, edo__waiter *w)
 #define edo__waitq_push push_waiter
 #include "sync/waiting.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-
 enum { TASKS_MAX = 6, MUTEXES = 2 };
 
 static edo_runtime the_runtime;
@@ -82,6 +101,14 @@ edo__task *edo__self_task(void)
 {
     edo__task *t = edo__self();
     return edo__is_foreign(t) ? NULL : t;
+}
+
+/* What edo__self_here() reads: nothing, so that it asks. */
+__thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
+
+edo__task *edo__foreign_self(void)
+{
+    return edo__self();
 }
 
 edo__worker *edo__current_worker(const edo_runtime *r)
@@ -249,30 +276,12 @@ static inline void copy_late(void *to, const void *from, size_t n)
     edo__copy(to, from, n);
 }
 
-#ifndef MODEL_ALLOC /* a model may say where objects come from */
-static inline void *model_alloc(size_t size)
-{
-    (void)size;
-    abort();
-}
-static inline void model_free(void *p)
-{
-    MODEL_CHECK(p == NULL);
-}
-#else
-static void *model_alloc(size_t size);
-static void model_free(void *p);
-#endif
-
 /* What the model itself uses of the real ones is above. */
 #define pthread_mutex_lock mutex_lock
 #define pthread_mutex_unlock mutex_unlock
 #define edo__copy copy_late
-#define malloc(size_) model_alloc(size_)
-#define calloc(n_, size_) model_alloc((n_) * (size_))
-#define aligned_alloc(align_, size_) model_alloc(size_)
-#define free model_free
 
+#include "core/child.c"
 #include "core/group.c"
 #include "core/join.c"
 #include "core/scope.c"
@@ -284,6 +293,19 @@ void edo__runtime_root_empty(edo_runtime *r)
 {
     (void)r;
     abort();
+}
+
+edo__task *edo__task_find(edo_runtime *r, uint64_t id)
+{
+    (void)r;
+    return &tasks[(id & 0xff) - 1];
+}
+
+/* A task that ended is looked at by who has its id, and not used again. */
+void edo__task_free_slow(edo__task *t, edo__worker *w)
+{
+    (void)t;
+    (void)w;
 }
 
 /* ---- the state ---- */
