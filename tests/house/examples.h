@@ -34,6 +34,10 @@ struct settings {
 extern edo_chan *c, *out, *in;
 extern edo_group g;
 extern edo_runtime *rt;
+extern edo_event ready;
+extern edo_notify news;
+extern edo_oneshot o;
+extern edo_sem slots;
 extern edo_stream *a, *stream, *conn;
 extern edo_token *token;
 extern edo_fn work, run_job, fetch, handshake, producer, encode, fn, load_table;
@@ -41,7 +45,7 @@ extern int i, item[10], state, value, v, count, table, wanted;
 extern bool closed;
 extern ssize_t n, done;
 extern unsigned frame_len;
-extern uint64_t missed;
+extern uint64_t missed, id;
 extern char buf[64];
 extern const char *name, *text;
 extern long balance, amount;
@@ -51,7 +55,7 @@ extern struct event event;
 extern struct session *session;
 extern struct lease *lease;
 extern struct settings settings;
-extern char *url, *data;
+extern char *url, *urls[8], *data;
 extern void *arg, *doc;
 extern size_t at, len, body_len;
 
@@ -75,6 +79,10 @@ int call_service(void);
 int reply_too_many_requests(int64_t after);
 void apply(const struct settings *settings);
 enum { READY = 1 };
+void do_something_else(void);
+void look_at_news(void);
+bool is_there_news(void);
+void use_a_slot(void);
 
 /* The short names differ from header to header. */
 #ifdef EXAMPLE_barrier

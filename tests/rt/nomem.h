@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An allocator for a test program that fails the n-th allocation and counts what is alive. Included by the
- * one file of the program. A sanitizer has an allocator of its own: then there is nothing to fail.
+/* An allocator for a test program that fails the n-th allocation and counts what is alive. Included
+ * by the one file of the program. A sanitizer has an allocator of its own: then nothing fails.
  *
  *     TEST(x) { needs_own_malloc(); fail_each(attempt); }
  *
