@@ -173,7 +173,7 @@ static int fds_body(void *arg)
     edo_metrics m = read_metrics();
     CHECK_UINT(m.fds, ==, before.fds);
     CHECK_UINT(m.io_submits - before.io_submits, ==, 2); /* registered, and taken back */
-    while (m.timers_fired == before.timers_fired) { /* counted after what it woke may run */
+    while (m.timers_fired == before.timers_fired) {      /* counted after what it woke may run */
         CHECK_OK(edo_yield());
         m = read_metrics();
     }
