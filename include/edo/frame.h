@@ -84,7 +84,7 @@ EDO_MUST_CHECK int edo_frame_read(edo_frame_reader *f, char **data, size_t *n);
  * @format: as of edo_frame_reader_init(). length_offset and length_after need keep_header (-EINVAL).
  * Returns 0; -EINVAL.
  *
- *     rc = edo_frame_writer_init(&f, &w, &(edo_frame_format){ .kind = EDO_FRAME_LINE });
+ *     rc = edo_frame_writer_init(&frames, &w, &(edo_frame_format){ .kind = EDO_FRAME_LINE });
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -97,7 +97,7 @@ EDO_MUST_CHECK int edo_frame_writer_init(edo_frame_writer *f, edo_writer *w,
  * Returns 0; EDO_EOVERSIZE when it is larger than max or the length does not fit in its field;
  * -EINVAL when it holds a delimiter, or is shorter than the header; the codes of edo_writer_write().
  *
- *     rc = edo_frame_write(&f, data, n);
+ *     rc = edo_frame_write(&frames, data, n);
  *     rc = edo_writer_flush(&w);
  *
  * Suspends: maybe

@@ -146,7 +146,7 @@ EDO_MUST_CHECK ssize_t edo_reader_exact(edo_reader *r, size_t n, const void **da
  *
  *     char *line;
  *     while ((rc = edo_reader_line(&r, &line, NULL)) > 0)
- *         handle(line);
+ *         puts(line);
  *
  * Suspends: maybe
  * Cancel:   checkpoint

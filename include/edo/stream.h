@@ -64,6 +64,7 @@ EDO_MUST_CHECK int edo_duplex(edo_stream **a, edo_stream **b, size_t capacity);
  * @capacity: as of edo_duplex().
  * Returns 0, -ENOMEM, or -EINVAL.
  *
+ *     edo_stream *r, *w;
  *     rc = edo_simplex(&r, &w, 4096);
  *
  * Suspends: never

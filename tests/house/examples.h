@@ -38,14 +38,15 @@ extern edo_event ready;
 extern edo_notify news;
 extern edo_oneshot o;
 extern edo_sem slots;
-extern edo_stream *a, *stream, *conn;
+extern edo_stream *a, *stream, *conn, *dst, *below, *child_stdin, *child_stdout;
 extern edo_token *token;
-extern edo_fn work, run_job, fetch, handshake, producer, encode, fn, load_table;
+extern edo_fn work, run_job, fetch, handshake, producer, fn, load_table;
 extern int i, item[10], state, value, v, count, table, wanted;
 extern bool closed;
-extern ssize_t n, done;
+extern ssize_t done;
 extern unsigned frame_len;
-extern uint64_t missed, id;
+extern uint64_t missed, id, content_length, copied, hash;
+extern char *line;
 extern char buf[64];
 extern const char *name, *text;
 extern long balance, amount;
@@ -55,7 +56,7 @@ extern struct event event;
 extern struct session *session;
 extern struct lease *lease;
 extern struct settings settings;
-extern char *url, *urls[8], *data;
+extern char *url, *urls[8];
 extern void *arg, *doc;
 extern size_t at, len, body_len;
 
@@ -68,7 +69,6 @@ void request_free(void *request);
 void document_free(void *doc);
 int PQsocket(void *conn);
 void swap_buffers(void);
-void handle(const struct event *event);
 void session_expire(void *session);
 void session_free(void *session);
 void sample(void);
@@ -83,6 +83,11 @@ void do_something_else(void);
 void look_at_news(void);
 bool is_there_news(void);
 void use_a_slot(void);
+int ping(edo_stream *s);
+int http2(edo_reader *r);
+size_t parse(const void *data, size_t n);
+ssize_t decode(void *ctx, void *buf, size_t n);
+int drop(void *ctx);
 
 /* The short names differ from header to header. */
 #ifdef EXAMPLE_barrier
@@ -107,10 +112,33 @@ extern edo_chan *d;
 extern edo_http_client *client;
 extern edo_http_response r;
 #endif
-#if defined(EXAMPLE_io) || defined(EXAMPLE_writer)
+#if defined(EXAMPLE_io) || defined(EXAMPLE_writer) || defined(EXAMPLE_reader)
 extern char head[16], body[64];
+#elif defined(EXAMPLE_stream)
+extern edo_stream *head, *body, *file, *socket, *client, *server;
+extern struct codec *codec;
+ssize_t encode(void *ctx, const void *buf, size_t n);
+extern edo_reader r;
+extern edo_inspect_fn add_to_hash;
 #else
 extern int header, body;
+#endif
+#if defined(EXAMPLE_frame)
+extern edo_frame_reader f;
+extern edo_frame_writer frames;
+extern edo_reader r;
+extern edo_writer w;
+extern size_t n;
+extern char *data;
+void handle(const void *data, size_t n);
+#elif defined(EXAMPLE_reader)
+extern edo_reader r;
+extern size_t n;
+extern const void *data;
+#else
+extern ssize_t n;
+extern char *data;
+void handle(const struct event *event);
 #endif
 #ifdef EXAMPLE_metrics
 extern edo_metrics m;
@@ -136,5 +164,6 @@ extern edo_watch_rx rx;
 #endif
 #ifdef EXAMPLE_writer
 extern edo_writer w;
+size_t encode(void *to);
 #endif
 extern edo_stream *s;
