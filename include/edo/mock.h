@@ -30,9 +30,11 @@ typedef struct edo_mock_step {
 /* edo_stream_mock - a stream that follows a script, step after step. A read waits while the script
  * is at a write and the other way round; behind the last step, reads give the end. Bytes may be read
  * and written in any pieces.
- * @steps: stay valid until the stream is closed; @count: how many.
- * Returns 0; -ENOMEM; -EINVAL for a WRITE of no bytes (a READ of none is an end that passes). Writing
- * something else than expected, or anything behind the end, gives -EPROTO; so does edo_close() when that happened, or when steps are left.
+ * @steps: stay valid until the stream is closed; @count: how many. A READ of no bytes is an end that
+ *   passes.
+ * Returns 0; -ENOMEM; -EINVAL for a WRITE of no bytes. Writing something else than expected, or
+ * anything behind the end, gives -EPROTO; so does edo_close() when that happened, or when steps are
+ * left.
  *
  *     static const edo_mock_step steps[] = {
  *         { .kind = EDO_MOCK_WRITE, .data = "PING\r\n", .n = 6 },

@@ -99,7 +99,8 @@ static ssize_t mock_read(void *ctx, void *buf, size_t n)
     } else if (step != NULL) {
         size_t left = step->n - m->done;
         got = (ssize_t)(n < left ? n : left);
-        memcpy(buf, (const char *)step->data + m->done, (size_t)got);
+        if (got > 0)
+            memcpy(buf, (const char *)step->data + m->done, (size_t)got);
         advance(m, (size_t)got, &wakes);
     }
     edo__spin_unlock(&m->q.lock);
