@@ -108,6 +108,21 @@ EDO_MUST_CHECK int edo_runtime_block_on(edo_runtime *rt, edo_fn *fn, void *arg);
  * Threads:  any */
 EDO_MUST_CHECK int edo_runtime_spawn(edo_runtime *rt, edo_fn *fn, void *arg);
 
+/* edo_runtime_drain - accepts no more tasks from outside and waits for those that are there, without
+ * cancelling any: what may come before edo_runtime_shutdown(). The runtime stays as it is, and
+ * accepts nothing any more. A tracker counts as a task until it was closed.
+ * @time: how long to wait, in nanoseconds.
+ * Returns 0 when no task is left, -ETIMEDOUT when some are, -ESHUTDOWN after a shutdown began, or
+ * -EDEADLK on a task of this runtime.
+ *
+ *     (void)edo_runtime_drain(rt, EDO_SEC(30));
+ *     rc = edo_runtime_shutdown(rt, EDO_SEC(5));
+ *
+ * Suspends: never (blocks the calling thread)
+ * Cancel:   not a checkpoint
+ * Threads:  any thread that is not a worker */
+EDO_MUST_CHECK int edo_runtime_drain(edo_runtime *rt, int64_t time);
+
 /* edo_runtime_shutdown - cancels every task, waits for them, stops the threads, frees the runtime.
  * @grace: how long to wait, in nanoseconds, for tasks to end after they were cancelled.
  * Returns 0 when all ended and the runtime is freed; -ETIMEDOUT when some would not end: they are

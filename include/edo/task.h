@@ -264,7 +264,53 @@ EDO_MUST_CHECK int edo_spawn_detached(edo_fn *fn, void *arg);
  * Threads:  any (a scope belongs to the task or thread that opened it) */
 int edo_scope_open(edo_scope *s, int64_t after);
 
-/* edo_scope_open_token - the same, and the scope is cancelled with the token as well.
+/* edo_scope_open_at - the same with an instant of edo_now().
+ * Returns 0.
+ *
+ *     edo_scope s;
+ *     edo_scope_open_at(&s, request->deadline);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_scope_open_at(edo_scope *s, int64_t instant);
+
+/* edo_scope_set_deadline - gives an open scope another deadline of its own, also when the present one
+ * has passed: what is outside of it counts as before.
+ * @s: the innermost one of the caller, and no group: scopes inside have taken its deadline over when
+ * they were opened.
+ * @instant: of edo_now(); EDO_FOREVER: none.
+ *
+ *     edo_scope_open(&s, EDO_SEC(30));                   // idle for 30 s at most
+ *     while ((n = edo_read(stream, buf, sizeof buf)) > 0)
+ *         edo_scope_set_deadline(&s, edo_now() + EDO_SEC(30));
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  owner */
+void edo_scope_set_deadline(edo_scope *s, int64_t instant);
+
+/* edo_deadline - the instant at which the caller's suspending calls will be cancelled: the earliest
+ * deadline of its scopes and those around it, up to a shield. EDO_FOREVER: none.
+ *
+ *     request.deadline = edo_deadline();
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int64_t edo_deadline(void);
+
+/* edo_time_left - the time until then: 0 when it has passed, EDO_FOREVER without a deadline.
+ *
+ *     if (edo_time_left() < EDO_MS(50))
+ *         return answer_from_cache();
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int64_t edo_time_left(void);
+
+/* edo_scope_open_token - the same as edo_scope_open(), and the scope is cancelled with the token as well.
  * @t: a reference is held until the scope is closed.
  * Returns 0.
  *
@@ -316,6 +362,15 @@ void edo_scope_cancel(edo_scope *s);
  * Threads:  any */
 int edo_with_timeout(int64_t after, edo_fn *fn, void *arg);
 
+/* edo_with_deadline - the same with an instant of edo_now().
+ *
+ *     rc = edo_with_deadline(request->deadline, answer, request);
+ *
+ * Suspends: maybe (as fn does)
+ * Cancel:   as fn does
+ * Threads:  any */
+int edo_with_deadline(int64_t instant, edo_fn *fn, void *arg);
+
 /* edo_token_create - a counted handle that cancels from anywhere: scopes opened with it and tokens
  * created under it follow it.
  * @out: one reference, given back with edo_token_release().
@@ -363,6 +418,17 @@ bool edo_token_cancelled(const edo_token *t);
  * Cancel:   checkpoint
  * Threads:  any */
 EDO_MUST_CHECK int edo_token_wait(edo_token *t);
+
+/* edo_token_run - fn(arg) in a scope of its own that is cancelled with the token, on the caller's
+ * stack.
+ * Returns what fn returned; but -ECANCELED instead of 0 when the token was cancelled meanwhile.
+ *
+ *     rc = edo_token_run(t, fetch, url);
+ *
+ * Suspends: maybe (as fn does)
+ * Cancel:   as fn does
+ * Threads:  any */
+int edo_token_run(edo_token *t, edo_fn *fn, void *arg);
 
 /* edo_token_release - gives a reference back; the last one frees it. NULL is allowed.
  *
@@ -442,6 +508,17 @@ void *edo_local_get(edo_local *key);
  * Cancel:   not a checkpoint
  * Threads:  task */
 EDO_MUST_CHECK int edo_local_set(edo_local *key, void *value);
+
+/* edo_local_with - fn(arg) with the variable set to a value, which stays the caller's: afterwards the
+ * variable has its former value again, whatever fn has set.
+ * Returns what fn returned; -ENOMEM, or -EPERM outside of a task: then fn was not called.
+ *
+ *     rc = edo_local_with(&request, &r, handle, NULL);
+ *
+ * Suspends: maybe (as fn does)
+ * Cancel:   as fn does
+ * Threads:  task */
+EDO_MUST_CHECK int edo_local_with(edo_local *key, void *value, edo_fn *fn, void *arg);
 
 /* The spawning calls again, with the place of the call: what the macros below expand to. They are
  * variadic because a compound literal among the arguments has commas of its own. */

@@ -73,6 +73,9 @@ void edo__task_discard(edo__task *t, struct edo__worker *w);
 
 /* The whole of edo_spawn(). */
 int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id);
+/* A child of g that the caller has no part in, from any thread; g, of rt, stays open meanwhile and
+ * has no limit. -ESHUTDOWN, -ENOMEM. */
+int edo__spawn_into(struct edo_runtime *rt, edo_group *g, const edo__spawn *how);
 /* A detached task, from any thread. */
 int edo__runtime_spawn_how(struct edo_runtime *rt, const edo__spawn *how);
 

@@ -66,6 +66,18 @@ int edo_local_set(edo_local *key, void *value)
     return 0;
 }
 
+int edo_local_with(edo_local *key, void *value, edo_fn *fn, void *arg)
+{
+    void *before = edo_local_get(key);
+    int rc = edo_local_set(key, value);
+    if (rc < 0)
+        return rc;
+    rc = fn(arg);
+    int restored = edo_local_set(key, before);
+    edo_assert(restored == 0 && "its slot is there");
+    return rc;
+}
+
 void edo__locals_end(edo__task *t)
 {
     bool again = true;

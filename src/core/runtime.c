@@ -24,6 +24,7 @@ struct edo__stopping { /* who waits for the end */
     pthread_mutex_t lock;
     pthread_cond_t cond;
     bool stopped;
+    bool drained;
 };
 
 /* All there are, for debuggers: tools/gdb/edo-gdb.py starts here. */
@@ -74,23 +75,41 @@ static void runtime_stop(edo_runtime *rt)
     pthread_mutex_unlock(&rt->stopping->lock);
 }
 
-void edo__runtime_root_empty(edo_runtime *rt)
+static void say_drained(edo_runtime *rt)
 {
-    if (edo__aload(&rt->shutdown, EDO__SC) == 1) /* pairs with runtime_drain() */
-        runtime_stop(rt);
+    pthread_mutex_lock(&rt->stopping->lock);
+    rt->stopping->drained = true;
+    pthread_cond_broadcast(&rt->stopping->cond);
+    pthread_mutex_unlock(&rt->stopping->lock);
 }
 
-/* No more spawns from outside; everything alive is cancelled; stops when the last one has ended. */
-static void runtime_drain(edo_runtime *rt)
+static bool root_is_empty(edo_runtime *rt)
 {
-    uint32_t running = 0;
-    if (!edo__acas(&rt->shutdown, &running, 1u, EDO__SC, EDO__SC))
-        return;
-    edo__scope_mark(&rt->root.edo__scope, EDO__CANCELLED_SELF);
     edo__spin_lock(&rt->root.edo__lock);
     bool empty = rt->root.edo__live == 0;
     edo__spin_unlock(&rt->root.edo__lock);
-    if (empty)
+    return empty;
+}
+
+void edo__runtime_root_empty(edo_runtime *rt)
+{
+    uint32_t shutdown = edo__aload(&rt->shutdown, EDO__SC); /* pairs with cancel and drain */
+    if (shutdown == 1)
+        runtime_stop(rt);
+    else if (shutdown == 3)
+        say_drained(rt);
+}
+
+/* No more spawns from outside; everything alive is cancelled; stops when the last one has ended. */
+static void runtime_cancel(edo_runtime *rt)
+{
+    uint32_t was = 0;
+    while (!edo__acas(&rt->shutdown, &was, 1u, EDO__SC, EDO__SC)) {
+        if (was != 0 && was != 3)
+            return;
+    }
+    edo__scope_mark(&rt->root.edo__scope, EDO__CANCELLED_SELF);
+    if (root_is_empty(rt))
         runtime_stop(rt);
 }
 
@@ -264,7 +283,7 @@ static int start_threads(edo_runtime *rt, uint32_t from)
     for (uint32_t i = from; rc == 0 && i < rt->n_workers; i++)
         rc = edo__worker_start(&rt->workers[i]);
     if (rc < 0) {
-        runtime_drain(rt);
+        runtime_cancel(rt);
         join_threads(rt);
     }
     return rc;
@@ -287,7 +306,7 @@ static int run_task_body(void *arg)
     run_task *r = arg;
     r->code = r->fn(r->arg);
     if (r->last)
-        runtime_drain(r->rt);
+        runtime_cancel(r->rt);
     pthread_mutex_lock(&r->lock);
     r->done = true;
     pthread_cond_signal(&r->cond);
@@ -317,7 +336,7 @@ static int run_first(edo_runtime *rt, edo_fn *fn, void *arg)
     run_task r;
     int rc = run_task_spawn(&r, rt, fn, arg, true);
     if (rc < 0)
-        runtime_drain(rt); /* there is no task at all: the threads leave at once */
+        runtime_cancel(rt); /* there is no task at all: the threads leave at once */
     rt->workers[0].thread = pthread_self();
     edo__monitor_enter(&rt->workers[0]);
     edo__worker_run(&rt->workers[0]);
@@ -374,12 +393,13 @@ int edo_runtime_block_on(edo_runtime *rt, edo_fn *fn, void *arg)
     return rc;
 }
 
-/* Until the workers were told to leave, or the grace has passed. */
-static bool wait_stopped(edo_runtime *rt, int64_t grace)
+/* Until that was said, or the time has passed. */
+static bool wait_for(edo_runtime *rt, const bool *what, int64_t time)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = grace < EDO_SEC(1000000000) ? grace : EDO_SEC(1000000000);
+    int64_t ns = time < EDO_SEC(1000000000) ? time : EDO_SEC(1000000000);
+    ns = ns > 0 ? ns : 0;
     until.tv_sec += ns / EDO_SEC(1);
     until.tv_nsec += ns % EDO_SEC(1);
     if (until.tv_nsec >= EDO_SEC(1)) {
@@ -389,11 +409,24 @@ static bool wait_stopped(edo_runtime *rt, int64_t grace)
     struct edo__stopping *s = rt->stopping;
     pthread_mutex_lock(&s->lock);
     int rc = 0;
-    while (!s->stopped && rc == 0)
+    while (!*what && rc == 0)
         rc = pthread_cond_timedwait(&s->cond, &s->lock, &until);
-    bool stopped = s->stopped;
+    bool said = *what;
     pthread_mutex_unlock(&s->lock);
-    return stopped;
+    return said;
+}
+
+int edo_runtime_drain(edo_runtime *rt, int64_t time)
+{
+    edo__task *self = edo__self_task();
+    if (self != NULL && self->rt == rt)
+        return -EDEADLK;
+    uint32_t running = 0;
+    if (!edo__acas(&rt->shutdown, &running, 3u, EDO__SC, EDO__SC) && running != 3)
+        return -ESHUTDOWN;
+    if (root_is_empty(rt))
+        say_drained(rt);
+    return wait_for(rt, &rt->stopping->drained, time) ? 0 : -ETIMEDOUT;
 }
 
 int edo_runtime_shutdown(edo_runtime *rt, int64_t grace)
@@ -401,8 +434,8 @@ int edo_runtime_shutdown(edo_runtime *rt, int64_t grace)
     edo__task *self = edo__self_task();
     if (self != NULL && self->rt == rt)
         return -EDEADLK;
-    runtime_drain(rt);
-    if (!wait_stopped(rt, grace > 0 ? grace : 0)) {
+    runtime_cancel(rt);
+    if (!wait_for(rt, &rt->stopping->stopped, grace)) {
         fprintf(stderr, "edo: shutdown: these tasks have not ended within the grace period:\n");
         (void)edo_dump(rt, stderr);
         return -ETIMEDOUT;

@@ -106,10 +106,10 @@ typedef struct edo__inject { /* tasks from outside and overflow: first in, first
 } edo__inject;
 
 struct edo_runtime {
-    edo_config config;    /* with defaults filled in */
-    uint32_t n_workers;   /* meant to run at a time */
-    uint32_t n_known;     /* atomic: workers that exist, spares included; only grows */
-    uint32_t shutdown;    /* atomic: 0 running, 1 no more spawns from outside, 2 workers leave */
+    edo_config config;  /* with defaults filled in */
+    uint32_t n_workers; /* meant to run at a time */
+    uint32_t n_known;   /* atomic: workers that exist, spares included; only grows */
+    uint32_t shutdown;  /* atomic: 0 running, 3 refuses spawns, 1 and cancelled, 2 workers leave */
     edo__worker *workers; /* room for n_workers + EDO__SPARES_MAX */
     const edo__backend *backend;
     void *io; /* the backend's */

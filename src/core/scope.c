@@ -190,6 +190,39 @@ int edo_scope_open_token(edo_scope *s, edo_token *t, int64_t after)
     return 0;
 }
 
+int edo_scope_open_at(edo_scope *s, int64_t instant)
+{
+    edo__scope_enter(edo__self(), s, instant, 0);
+    return 0;
+}
+
+void edo_scope_set_deadline(edo_scope *s, int64_t instant)
+{
+    edo_assert(s->edo__owner == edo__self() && s->edo__owner->scope == s &&
+               (s->edo__flags & EDO__SCOPE_GROUP) == 0 && "the innermost scope of the caller");
+    const edo_scope *outer = s->edo__parent;
+    bool inherits = outer != NULL && (s->edo__flags & EDO__SCOPE_SHIELD) == 0;
+    s->edo__deadline = s->edo__deadline_eff = instant;
+    if (inherits && outer->edo__deadline_eff < instant)
+        s->edo__deadline_eff = outer->edo__deadline_eff;
+}
+
+int64_t edo_deadline(void)
+{
+    const edo_scope *s = edo__self()->scope;
+    return s != NULL ? s->edo__deadline_eff : EDO_FOREVER;
+}
+
+int64_t edo_time_left(void)
+{
+    int64_t at = edo_deadline(), left;
+    if (at == EDO_FOREVER)
+        return EDO_FOREVER;
+    if (__builtin_sub_overflow(at, edo__now(edo__self()), &left) || left < 0)
+        return 0;
+    return left;
+}
+
 int edo_scope_close(edo_scope *s, int rc)
 {
     edo__task *self = s->edo__owner;
@@ -221,6 +254,13 @@ int edo_with_timeout(int64_t after, edo_fn *fn, void *arg)
 {
     edo_scope s;
     scope_open(&s, after, 0);
+    return edo_scope_close(&s, fn(arg));
+}
+
+int edo_with_deadline(int64_t instant, edo_fn *fn, void *arg)
+{
+    edo_scope s;
+    edo_scope_open_at(&s, instant);
     return edo_scope_close(&s, fn(arg));
 }
 

@@ -219,7 +219,7 @@ int edo__spawn_copy_at(edo_group *g, edo_fn *fn, const void *args, size_t size, 
     return edo__spawn_how(g, &how, NULL);
 }
 
-int edo__runtime_spawn_how(edo_runtime *rt, const edo__spawn *how)
+int edo__spawn_into(edo_runtime *rt, edo_group *g, const edo__spawn *how)
 {
     if (edo__aload(&rt->shutdown, EDO__ACQ) != 0)
         return -ESHUTDOWN;
@@ -227,13 +227,18 @@ int edo__runtime_spawn_how(edo_runtime *rt, const edo__spawn *how)
     edo__task *t = edo__task_new(rt, w, how);
     if (t == NULL)
         return -ENOMEM;
-    if (edo__group_add(&rt->root, t) < 0) {
+    if (edo__group_add(g, t) < 0) {
         edo__task_discard(t, w);
         return -ESHUTDOWN;
     }
     edo__count_spawn(rt, w, t);
     edo__schedule_new(w, t);
     return 0;
+}
+
+int edo__runtime_spawn_how(edo_runtime *rt, const edo__spawn *how)
+{
+    return edo__spawn_into(rt, &rt->root, how);
 }
 
 int edo__spawn_detached_at(edo_fn *fn, void *arg, const char *site)

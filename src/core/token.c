@@ -230,3 +230,10 @@ int edo_token_wait(edo_token *t)
     edo__token_unwatch(t, &w);
     return -ECANCELED;
 }
+
+int edo_token_run(edo_token *t, edo_fn *fn, void *arg)
+{
+    edo_scope s;
+    edo_scope_open_token(&s, t, EDO_FOREVER);
+    return edo_scope_close(&s, fn(arg));
+}

@@ -2,6 +2,8 @@
 /* edo_dump(): a picture of every task as text. */
 #include "inspect/inspect.h"
 
+#include "core/tracker.h"
+
 #include "arch/unwind.h"
 #include "net/socket.h"
 
@@ -269,6 +271,28 @@ int edo_dump(edo_runtime *rt, FILE *f)
         count += print_slot(&in, i, f);
     fflush(f);
     funlockfile(f);
+    edo__inspect_end(&in);
+    return count;
+}
+
+size_t edo__dump_group(edo_runtime *rt, const edo_group *g, const edo_tracker_stop *how)
+{
+    edo__inspection in;
+    size_t count = 0;
+    uint32_t used = (uint32_t)edo__arena_used(rt->arena);
+    edo__inspect(&in, rt);
+    for (uint32_t i = 0; i < used; i++) {
+        edo__picture p;
+        if (!edo__picture_take(rt, i, &p, NULL) || p.group != g || p.state == EDO__SEEN_ENDED)
+            continue;
+        if (how->report != NULL)
+            (void)print_slot(&in, i, how->report);
+        if (how->each != NULL)
+            how->each(how->arg, &(edo_task_info){ .id = p.id, .name = p.name, .site = p.site });
+        count++;
+    }
+    if (how->report != NULL)
+        fflush(how->report);
     edo__inspect_end(&in);
     return count;
 }
