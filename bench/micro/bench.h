@@ -24,6 +24,7 @@ enum {
     IDLE_TASKS = 1000,
     WAKE_LOAD = 8,
     WAKE_BURST_US = 50,
+    STALL_TICKERS = 4,
 };
 
 #define HOUR EDO_SEC(3600)

@@ -497,6 +497,88 @@ static int wake(const struct plan *p)
 
 /* ---- the program ---- */
 
+/* stall: tasks hold one worker, or all of them, for count milliseconds, computing or asleep in the
+ * kernel, while four others tick every millisecond: the latest tick, in milliseconds. */
+struct stall {
+    int64_t until;
+    bool asleep;
+};
+
+static struct tick_log {
+    int64_t worst, late, ticks; /* late: by more than 5 ms */
+} tick_logs[STALL_TICKERS];
+
+static int stall_hold(void *arg)
+{
+    const struct stall *s = arg;
+    for (int64_t left; (left = s->until - edo_now()) > 0;) {
+        if (s->asleep)
+            usleep((useconds_t)(left / 1000 + 1));
+    }
+    return 0;
+}
+
+static int stall_tick(void *arg)
+{
+    struct tick_log *log = arg;
+    for (;;) {
+        int64_t due = edo_now() + EDO_MS(1);
+        if (edo_sleep(EDO_MS(1)) < 0)
+            return 0;
+        int64_t late = edo_now() - due;
+        log->worst = late > log->worst ? late : log->worst;
+        log->late += late > EDO_MS(5);
+        log->ticks++;
+    }
+}
+
+static int stall(const struct plan *p, bool all, bool asleep)
+{
+    edo_group tickers, holders;
+    edo_group_open(&tickers, NULL);
+    for (int i = 0; i < STALL_TICKERS; i++)
+        MUST(edo_spawn(&tickers, stall_tick, &tick_logs[i]) == 0);
+    MUST(edo_sleep(EDO_MS(100)) == 0);
+    memset(tick_logs, 0, sizeof tick_logs);
+    struct stall s = { .until = edo_now() + EDO_MS((int64_t)p->count), .asleep = asleep };
+    edo_group_open(&holders, NULL);
+    for (unsigned i = 0; i < (all ? p->workers : 1); i++)
+        MUST(edo_spawn(&holders, stall_hold, &s) == 0);
+    MUST(edo_group_close(&holders) == 0);
+    MUST(edo_sleep(EDO_MS(20)) == 0);
+    edo_group_cancel(&tickers);
+    MUST(edo_group_close(&tickers) == 0);
+    struct tick_log sum = { 0 };
+    for (int i = 0; i < STALL_TICKERS; i++) {
+        sum.worst = tick_logs[i].worst > sum.worst ? tick_logs[i].worst : sum.worst;
+        sum.late += tick_logs[i].late;
+        sum.ticks += tick_logs[i].ticks;
+    }
+    report(p, (double)sum.worst / 1e6);
+    printf(" ticks=%" PRId64 " late_5ms=%" PRId64 "\n", sum.ticks, sum.late);
+    return 0;
+}
+
+static int stall_spin(const struct plan *p)
+{
+    return stall(p, true, false);
+}
+
+static int stall_sleep(const struct plan *p)
+{
+    return stall(p, true, true);
+}
+
+static int stall_spin_1(const struct plan *p)
+{
+    return stall(p, false, false);
+}
+
+static int stall_sleep_1(const struct plan *p)
+{
+    return stall(p, false, true);
+}
+
 static const struct scenario {
     const char *name;
     int (*repeat)(uint64_t n);         /* a count of equal operations, timed by measure() */
@@ -518,6 +600,10 @@ static const struct scenario {
     { "sleepers", NULL, sleepers },
     { "idle", NULL, idle },
     { "wake", NULL, wake },
+    { "stall_spin", NULL, stall_spin },
+    { "stall_sleep", NULL, stall_sleep },
+    { "stall_spin_1", NULL, stall_spin_1 },
+    { "stall_sleep_1", NULL, stall_sleep_1 },
     { "mem_sleep", NULL, mem_sleep },
     { "mem_spawn", NULL, NULL }, /* see main() */
 };

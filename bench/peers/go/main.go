@@ -50,7 +50,13 @@ var scenarios = map[string]func(plan) (float64, string){
 	"sleepers":   sleepers,
 	"idle":       idle,
 	"wake":       wake,
-	"mem_sleep":  memSleep,
+
+	"stall_spin":    func(p plan) (float64, string) { return stall(p, true, false) },
+	"stall_sleep":   func(p plan) (float64, string) { return stall(p, true, true) },
+	"stall_spin_1":  func(p plan) (float64, string) { return stall(p, false, false) },
+	"stall_sleep_1": func(p plan) (float64, string) { return stall(p, false, true) },
+
+	"mem_sleep": memSleep,
 }
 
 func usage() {

@@ -5,6 +5,7 @@
 mod memory;
 mod ops;
 mod sleep;
+mod stall;
 mod usage;
 
 use std::future::Future;
@@ -79,6 +80,10 @@ fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
         "sleepers" => on_worker(plan, sleep::sleepers(plan)),
         "idle" => on_worker(plan, sleep::idle(plan)),
         "wake" => on_worker(plan, sleep::wake(plan)),
+        "stall_spin" => on_worker(plan, stall::stall(plan, true, false)),
+        "stall_sleep" => on_worker(plan, stall::stall(plan, true, true)),
+        "stall_spin_1" => on_worker(plan, stall::stall(plan, false, false)),
+        "stall_sleep_1" => on_worker(plan, stall::stall(plan, false, true)),
         "mem_sleep" => on_worker(plan, memory::sleeping(plan)),
         "mem_spawn" => on_worker(plan, memory::spawned(plan)),
         _ => return None,
