@@ -26,7 +26,8 @@ typedef enum edo_metrics_mode {
 
 /* Zero means the default everywhere; a NULL config means all defaults. Operators override from the
  * environment: EDO_WORKERS, EDO_BACKEND, EDO_BLOCKING_MAX, EDO_STACK_SIZE, EDO_STUCK_AFTER_MS,
- * EDO_SEED, EDO_METRICS (off, sampled or all), EDO_DUMP_SIGNAL (a signal number: print a dump of all tasks when it arrives). */
+ * EDO_SEED, EDO_METRICS (off, sampled or all), EDO_DUMP_SIGNAL (a signal number: print a dump of all
+ * tasks when it arrives). */
 typedef struct edo_config {
     unsigned workers;           /* 0: one per CPU this process may use                          */
     unsigned blocking_max;      /* threads; 0: 512                                              */

@@ -124,7 +124,7 @@ void edo__meter_end(edo__worker *w, int64_t begin)
     if (m->mode == EDO_METRICS_ALL)
         return;
     m->on = false;
-    edo__aand(&w->wanted, ~EDO__WANT_WATCH, EDO__RLX);
+    edo__aand(&w->wanted, ~(uint32_t)EDO__WANT_WATCH, EDO__RLX);
 }
 
 void edo__meter_spawned(edo__worker *w, edo__task *t)

@@ -88,7 +88,7 @@ static void count(edo_runtime *rt, int n)
 static bool start(edo__worker *w)
 {
     count(w->rt, 1);
-    edo__aand(&w->wanted, ~EDO__WANT_RETIRE, EDO__RLX);
+    edo__aand(&w->wanted, ~(uint32_t)EDO__WANT_RETIRE, EDO__RLX);
     if (w->has_thread) {
         edo__worker_wake(w);
         return true;

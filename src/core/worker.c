@@ -171,7 +171,7 @@ size_t edo__worker_expire(edo__worker *w, int64_t now)
 /* A look at the clock, the timers and I/O, without waiting. */
 static void tend(edo__worker *w)
 {
-    edo__aand(&w->wanted, ~EDO__WANT_TEND, EDO__RLX);
+    edo__aand(&w->wanted, ~(uint32_t)EDO__WANT_TEND, EDO__RLX);
     w->now = edo__clock_now(w->rt);
     edo__worker_expire(w, w->now);
     if (w->rt->backend->pending(w))

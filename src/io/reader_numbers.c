@@ -19,7 +19,7 @@ static int get(edo_reader *r, size_t n, bool big, uint64_t *v)
 #define NUMBER(name, type, big)                                                                    \
     int edo_reader_##name(edo_reader *r, type *v)                                                  \
     {                                                                                              \
-        uint64_t bits;                                                                             \
+        uint64_t bits = 0;                                                                         \
         int rc = get(r, sizeof *v, big, &bits);                                                    \
         if (rc == 0)                                                                               \
             *v = (type)bits;                                                                       \
@@ -43,7 +43,7 @@ NUMBER(i64le, int64_t, false)
 
 static int get_float(edo_reader *r, bool big, float *v)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     int rc = get(r, sizeof *v, big, &bits);
     if (rc == 0)
         memcpy(v, &(uint32_t){ (uint32_t)bits }, sizeof *v);
@@ -52,7 +52,7 @@ static int get_float(edo_reader *r, bool big, float *v)
 
 static int get_double(edo_reader *r, bool big, double *v)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     int rc = get(r, sizeof *v, big, &bits);
     if (rc == 0)
         memcpy(v, &bits, sizeof *v);
