@@ -11,10 +11,12 @@
 #define EDO_SELECT_H
 
 #include <edo/base.h>
+#include <edo/broadcast.h>
 #include <edo/chan.h>
 #include <edo/io.h>
 #include <edo/sync.h>
 #include <edo/task.h>
+#include <edo/watch.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,42 +32,73 @@ typedef enum edo_case_kind {
     EDO_CASE_EVENT,
     EDO_CASE_NOTIFY,
     EDO_CASE_TOKEN,
+    EDO_CASE_AT,
+    EDO_CASE_RESERVE,
+    EDO_CASE_CHAN_CLOSED,
+    EDO_CASE_ONESHOT,
+    EDO_CASE_BROADCAST,
+    EDO_CASE_WATCH,
+    EDO_CASE_MUTEX,
+    EDO_CASE_SEM,
+    EDO_CASE_BLOCKING,
 } edo_case_kind;
 
 /* One thing to wait for; written with the macros below. */
 typedef struct edo_case {
     edo_case_kind kind;
     int result;     /* set for the case that happened: its operation's code                  */
-    void *object;   /* the channel, event, notify or token                                   */
-    void *value;    /* where to receive to, or what to send                                  */
-    int64_t number; /* duration, task id, or descriptor                                      */
+    void *object;   /* the channel, event, notify, token ...                                 */
+    void *value;    /* where to receive to, what to send, or a job's argument                */
+    int64_t number; /* duration, instant, task id, descriptor, or permits                    */
+    edo_fn *fn;     /* a job                                                                 */
     unsigned events;
     void *edo__private[12];
 } edo_case;
 
-#define EDO__CASE(kind, object, value, number, events)                                             \
+#define EDO__CASE(kind, object, value, number, fn, events)                                         \
     {                                                                                              \
-        (kind), 0, (void *)(object), (void *)(value), (int64_t)(number), (events),                 \
+        (kind), 0, (void *)(object), (void *)(value), (int64_t)(number), (fn), (events),           \
         {                                                                                          \
             0                                                                                      \
         }                                                                                          \
     }
-#define EDO_RECV(chan, ptr) EDO__CASE(EDO_CASE_RECV, chan, ptr, 0, 0)
-#define EDO_SEND(chan, ptr) EDO__CASE(EDO_CASE_SEND, chan, ptr, 0, 0)
-#define EDO_AFTER(duration) EDO__CASE(EDO_CASE_AFTER, 0, 0, duration, 0)
-#define EDO_JOINED(id) EDO__CASE(EDO_CASE_JOINED, 0, 0, id, 0)
-#define EDO_READABLE(fd) EDO__CASE(EDO_CASE_FD, 0, 0, fd, 1u)
-#define EDO_WRITABLE(fd) EDO__CASE(EDO_CASE_FD, 0, 0, fd, 2u)
-#define EDO_EVENT(event) EDO__CASE(EDO_CASE_EVENT, event, 0, 0, 0)
-#define EDO_NOTIFIED(notify) EDO__CASE(EDO_CASE_NOTIFY, notify, 0, 0, 0)
-#define EDO_TOKEN(token) EDO__CASE(EDO_CASE_TOKEN, token, 0, 0, 0)
+#define EDO_RECV(chan, ptr) EDO__CASE(EDO_CASE_RECV, chan, ptr, 0, 0, 0)
+#define EDO_SEND(chan, ptr) EDO__CASE(EDO_CASE_SEND, chan, ptr, 0, 0, 0)
+/* A slot of the channel: when it happened the edo_permit holds it. */
+#define EDO_RESERVE(chan, permit) EDO__CASE(EDO_CASE_RESERVE, chan, permit, 0, 0, 0)
+#define EDO_CHAN_CLOSED(chan) EDO__CASE(EDO_CASE_CHAN_CLOSED, chan, 0, 0, 0, 0)
+#define EDO_ONESHOT(oneshot, ptr) EDO__CASE(EDO_CASE_ONESHOT, oneshot, ptr, 0, 0, 0)
+/* rx: an edo_broadcast_rx; the result may be -EOVERFLOW. */
+#define EDO_BROADCAST(rx, ptr) EDO__CASE(EDO_CASE_BROADCAST, rx, ptr, 0, 0, 0)
+/* rx: an edo_watch_rx; the value does not count as seen by this, as in edo_watch_changed(). */
+#define EDO_CHANGED(rx) EDO__CASE(EDO_CASE_WATCH, rx, 0, 0, 0, 0)
+#define EDO_AFTER(duration) EDO__CASE(EDO_CASE_AFTER, 0, 0, duration, 0, 0)
+#define EDO_AT(instant) EDO__CASE(EDO_CASE_AT, 0, 0, instant, 0, 0)
+#define EDO_JOINED(id) EDO__CASE(EDO_CASE_JOINED, 0, 0, id, 0, 0)
+#define EDO_READABLE(fd) EDO__CASE(EDO_CASE_FD, 0, 0, fd, 0, 1u)
+#define EDO_WRITABLE(fd) EDO__CASE(EDO_CASE_FD, 0, 0, fd, 0, 2u)
+#define EDO_EVENT(event) EDO__CASE(EDO_CASE_EVENT, event, 0, 0, 0, 0)
+#define EDO_NOTIFIED(notify) EDO__CASE(EDO_CASE_NOTIFY, notify, 0, 0, 0, 0)
+#define EDO_TOKEN(token) EDO__CASE(EDO_CASE_TOKEN, token, 0, 0, 0, 0)
+/* When it happened the caller holds the mutex, or has the permits. */
+#define EDO_LOCK(mutex) EDO__CASE(EDO_CASE_MUTEX, mutex, 0, 0, 0, 0)
+#define EDO_ACQUIRE(sem, n) EDO__CASE(EDO_CASE_SEM, sem, 0, n, 0, 0)
+/* fn(arg) on the blocking pool, as in edo_blocking(); happens when it has returned. It is started
+ * only if no other case is ready. When another one wins, a job that has not started is taken back;
+ * one that runs already is waited for, because arg may point into the caller's frame: this is the
+ * one loser that may have had an effect, and its `result` says so (-ECANCELED: it never ran). In
+ * tasks only. */
+#define EDO_BLOCKING(fn, arg) EDO__CASE(EDO_CASE_BLOCKING, 0, arg, 0, fn, 0)
 
-/* edo_select - waits until one of the cases has happened; the others had no effect at all.
+/* edo_select - waits until one of the cases has happened; the others had no effect at all, and
+ * nothing of them is left when it returns.
  * @cases: written to; may be used again for the next call as they are.
  * @n: how many, 64 at most; 0 waits until cancelled.
  * Returns the index of the one that happened, its code in cases[i].result (0, -EPIPE for a closed
  * channel, the ready events for a descriptor, the child's code for EDO_JOINED, -ESRCH when no such
- * task is there to wait for); or -ECANCELED, -EINVAL, or -EBADF for a bad descriptor.
+ * task is there to wait for); or -ECANCELED, -EINVAL, -EBADF for a bad descriptor, or -EPERM for a
+ * job outside of a task. A cancel that finds a job of EDO_BLOCKING running waits for it and returns
+ * its index.
  * When several are ready, each is as likely to be chosen.
  *
  * Suspends: maybe
@@ -74,12 +107,30 @@ typedef struct edo_case {
 EDO_MUST_CHECK int edo_select(edo_case *cases, size_t n);
 
 /* edo_select_nowait - the same without waiting: -EAGAIN when none is ready. EDO_AFTER is ready only
- * with a duration of zero or less.
+ * with a duration of zero or less; EDO_BLOCKING never is, and starts nothing.
  *
  * Suspends: never
  * Cancel:   not a checkpoint
  * Threads:  any */
 EDO_MUST_CHECK int edo_select_nowait(edo_case *cases, size_t n);
+
+/* edo_select_biased - edo_select(), but when several are ready the first of the array is chosen.
+ * Whoever puts a case that is always ready in front starves the others.
+ *
+ *     edo_case cases[] = { EDO_TOKEN(stop), EDO_RECV(c, &job) };
+ *     int i = edo_select_biased(cases, 2);        // stops at once, however many jobs there are
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_select_biased(edo_case *cases, size_t n);
+
+/* edo_select_biased_nowait - the same without waiting.
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_select_biased_nowait(edo_case *cases, size_t n);
 
 #ifdef __cplusplus
 }

@@ -11,30 +11,20 @@
 #include <edo/blocking.h>
 #include <stdlib.h>
 
-typedef struct task_job {
-    edo__job job; /* first member */
-    edo_fn *fn;
-    void *arg;
-    edo__task *task;
-    int code;
-    uint32_t lock; /* under it `done` changes and the waiter is claimed */
-    bool done;
-} task_job;
-
 static void task_job_run(edo__job *job)
 {
-    task_job *j = (task_job *)job;
+    edo__task_job *j = (edo__task_job *)job;
     j->code = j->fn(j->arg);
     edo__task *t = j->task;
     edo__spin_lock(&j->lock);
     j->done = true;
-    uint32_t was = edo__claim(t, EDO__WAKE_OK);
+    uint32_t was = edo__claim(t, j->wake);
     edo__spin_unlock(&j->lock); /* j is gone once t runs, and t passes through the lock first */
     edo__claimed(t, was);
 }
 
 /* Waits for a job that can no longer be taken back. */
-static void wait_for_end(task_job *j, edo__task *self)
+static void wait_for_end(edo__task_job *j, edo__task *self)
 {
     for (;;) {
         edo__spin_lock(&j->lock);
@@ -48,6 +38,35 @@ static void wait_for_end(task_job *j, edo__task *self)
     }
 }
 
+void edo__task_job_start(edo__task_job *j, edo__task *self, edo__job_class cls)
+{
+    j->job = (edo__job){ .run = task_job_run, .cls = cls };
+    j->task = self;
+    int rc = edo__pool_submit(self->rt->pool, &j->job);
+    if (rc < 0) { /* else it may have run by now */
+        j->code = rc;
+        j->done = true;
+    }
+}
+
+bool edo__task_job_done(edo__task_job *j)
+{
+    edo__spin_lock(&j->lock);
+    bool done = j->done;
+    edo__spin_unlock(&j->lock);
+    return done;
+}
+
+bool edo__task_job_settle(edo__task_job *j)
+{
+    if (!edo__task_job_done(j)) {
+        if (edo__pool_cancel(j->task->rt->pool, &j->job))
+            return false;
+        wait_for_end(j, j->task);
+    }
+    return true; /* `done` was seen under the lock: the pool's thread has left j */
+}
+
 int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg)
 {
     int rc = edo__checkpoint(self);
@@ -56,7 +75,11 @@ int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg
     if (edo__is_foreign(self))
         return fn(arg);
     edo__pool *pool = self->rt->pool;
-    task_job j = { .job = { .run = task_job_run, .cls = cls }, .fn = fn, .arg = arg, .task = self };
+    edo__task_job j = { .job = { .run = task_job_run, .cls = cls },
+                        .fn = fn,
+                        .arg = arg,
+                        .task = self,
+                        .wake = EDO__WAKE_OK };
     /* Said before it parks: starting a thread takes a while, and the job may run meanwhile. */
     edo__astore(&self->why, (uint8_t)EDO__WHY_BLOCKING, EDO__RLX);
     if (!edo__wait_begin(self, true))

@@ -34,12 +34,22 @@ void edo__notify_disarm(edo_notify *n, edo__waiter *w);
 /* w->value: where to receive to, or what to send. */
 int edo__chan_arm_recv(edo_chan *c, edo__waiter *w);
 int edo__chan_arm_send(edo_chan *c, edo__waiter *w);
+/* -ENOTSUP when it has no slots to reserve. */
+int edo__chan_reservable(const edo_chan *c);
 /* The winner holds a slot. */
 int edo__chan_arm_reserve(edo_chan *c, edo__waiter *w);
 int edo__chan_arm_closed(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_closed(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_recv(edo_chan *c, edo__waiter *w);
 void edo__chan_disarm_send(edo_chan *c, edo__waiter *w);
+int edo__oneshot_arm(edo_oneshot *o, edo__waiter *w);
+void edo__oneshot_disarm(edo_oneshot *o, edo__waiter *w);
+/* The winner holds it. */
+int edo__mutex_arm(edo_mutex *m, edo__waiter *w);
+void edo__mutex_disarm(edo_mutex *m, edo__waiter *w);
+/* The winner has w->n permits. */
+int edo__sem_arm(edo_sem *s, edo__waiter *w);
+void edo__sem_disarm(edo_sem *s, edo__waiter *w);
 /* The winner takes the value afterwards, with edo_broadcast_recv_nowait(). */
 int edo__broadcast_arm(edo_broadcast_rx *rx, edo__waiter *w);
 void edo__broadcast_disarm(edo_broadcast_rx *rx, edo__waiter *w);

@@ -34,13 +34,10 @@ void edo__chan_leave_line(edo_chan *c, edo__waiter *w)
     edo__chan_finish(&after, NULL);
 }
 
-/* Whether n slots can be reserved at all. */
-static int refuse(const edo_chan *c, size_t n)
+int edo__chan_reservable(const edo_chan *c)
 {
-    /* neither changes: no lock */
-    if (c->store.cap == 0 || edo__store_unbounded(&c->store))
-        return -ENOTSUP;
-    return n > c->store.cap ? -EINVAL : 0;
+    /* the capacity never changes: no lock */
+    return c->store.cap == 0 || edo__store_unbounded(&c->store) ? -ENOTSUP : 0;
 }
 
 /* The lock is held on entry and released. */
@@ -63,7 +60,9 @@ static int wait_in_line(edo_chan *c, size_t n, edo__task *self)
 static int reserve(edo_chan *c, size_t n, edo_permit *p, edo__task *self)
 {
     *p = (edo_permit)EDO_PERMIT_INIT;
-    int rc = refuse(c, n);
+    int rc = edo__chan_reservable(c);
+    if (rc == 0 && n > c->store.cap)
+        rc = -EINVAL;
     if (rc < 0 || n == 0)
         return rc;
     edo__chan_after after = { 0 };

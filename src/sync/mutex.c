@@ -18,6 +18,8 @@
  * subtracts again. */
 #include "sync/mutex.h"
 
+#include "sync/cases.h"
+
 #define CONTENDED ((uintptr_t)1)
 
 void edo_mutex_init(edo_mutex *m)
@@ -252,4 +254,27 @@ void edo__mutex_adopt(edo_mutex *m, edo__waitq *from, bool all, edo__wakes *wake
     edo__spin_unlock(&m->edo__q.lock);
     if (ours && !release(m, first))
         unlock_slow(m, first);
+}
+
+int edo__mutex_arm(edo_mutex *m, edo__waiter *w)
+{
+    edo__waitq *q = &m->edo__q;
+    edo__spin_lock(&q->lock);
+    bool queued = contend(m, w->task);
+    if (queued)
+        edo__waitq_push(q, w);
+    edo__spin_unlock(&q->lock);
+    if (queued)
+        return EDO__ARMED;
+    if (edo__claim(w->task, w->code) == EDO__WORD_IDLE)
+        edo_mutex_unlock(m); /* another case was faster */
+    return EDO__DECIDED;
+}
+
+void edo__mutex_disarm(edo_mutex *m, edo__waiter *w)
+{
+    edo__spin_lock(&m->edo__q.lock);
+    edo__waitq_remove(&m->edo__q, w);
+    calm(m);
+    edo__spin_unlock(&m->edo__q.lock);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The oneshot: a slot for one value and a queue of receivers. The first receiver gets the value,
  * all others -EPIPE. Nobody waits unless it is EMPTY. */
+#include "sync/cases.h"
 #include "sync/waiting.h"
 
 enum {
@@ -107,4 +108,25 @@ bool edo_oneshot_closed(edo_oneshot *o)
     bool closed = o->edo__q.state == CLOSED;
     edo__spin_unlock(&o->edo__q.lock);
     return closed;
+}
+
+int edo__oneshot_arm(edo_oneshot *o, edo__waiter *w)
+{
+    int rc = EDO__DECIDED;
+    edo__spin_lock(&o->edo__q.lock);
+    if (o->edo__q.state == EMPTY) {
+        edo__waitq_push(&o->edo__q, w);
+        rc = EDO__ARMED;
+    } else if (edo__claim(w->task, w->code) != EDO__WORD_IDLE) {
+        w->result = try_recv(o, w->value);
+    }
+    edo__spin_unlock(&o->edo__q.lock);
+    return rc;
+}
+
+void edo__oneshot_disarm(edo_oneshot *o, edo__waiter *w)
+{
+    edo__spin_lock(&o->edo__q.lock);
+    edo__waitq_remove(&o->edo__q, w);
+    edo__spin_unlock(&o->edo__q.lock);
 }

@@ -4,6 +4,7 @@
  * First come, first served, also between requests of different size: the head waits until there is
  * enough for it, and everybody behind it waits as well. So whoever leaves the queue without being
  * served (cancelled) must look whether those behind can be served now. */
+#include "sync/cases.h"
 #include "sync/waiting.h"
 
 enum { OPEN = 0, CLOSED = 1 };
@@ -115,4 +116,37 @@ bool edo_sem_closed(edo_sem *s)
     bool closed = s->edo__q.state == CLOSED;
     edo__spin_unlock(&s->edo__q.lock);
     return closed;
+}
+
+int edo__sem_arm(edo_sem *s, edo__waiter *w)
+{
+    edo__waitq *q = &s->edo__q;
+    edo__wakes wakes = { 0 };
+    int rc = EDO__DECIDED;
+    edo__spin_lock(&q->lock);
+    int got = try_acquire(s, w->n);
+    if (got == -EAGAIN) {
+        edo__waitq_push(q, w);
+        rc = EDO__ARMED;
+    } else if (edo__claim(w->task, w->code) != EDO__WORD_IDLE) {
+        w->result = got;
+    } else if (got == 0) {
+        s->edo__permits += w->n;
+        grant(s, &wakes);
+    }
+    edo__spin_unlock(&q->lock);
+    edo__wakes_run(&wakes);
+    return rc;
+}
+
+void edo__sem_disarm(edo_sem *s, edo__waiter *w)
+{
+    edo__wakes wakes = { 0 };
+    edo__spin_lock(&s->edo__q.lock);
+    if (w->queued) {
+        edo__waitq_remove(&s->edo__q, w);
+        grant(s, &wakes);
+    }
+    edo__spin_unlock(&s->edo__q.lock);
+    edo__wakes_run(&wakes);
 }

@@ -26,6 +26,28 @@
 #include "sync/event.c"
 #include "sync/notify.c"
 #include "sync/select.c"
+#include "sync/select_cases.c"
+
+/* No model selects over a job: the pool is not part of any. */
+void edo__task_job_start(edo__task_job *j, edo__task *self, edo__job_class cls)
+{
+    (void)j;
+    (void)self;
+    (void)cls;
+    abort();
+}
+
+bool edo__task_job_done(edo__task_job *j)
+{
+    (void)j;
+    abort();
+}
+
+bool edo__task_job_settle(edo__task_job *j)
+{
+    (void)j;
+    abort();
+}
 
 #include "checker.h"
 #include "test.h"
