@@ -3,7 +3,8 @@
  *
  * The word is 0 when free, else the holder's address; so one locked instruction takes the mutex and
  * records who has it, and unlocking by anybody else cannot succeed. The lowest bit, CONTENDED, says
- * that somebody waits or just waited: the word is then changed under q.lock only, by plain stores.
+ * that somebody waits or just waited: the word is then changed under q.lock only, but for the holder
+ * who unlocks.
  *
  * Fair: the word is never 0 while somebody waits, because unlocking hands the mutex over to the
  * first waiter; so nobody overtakes.
@@ -73,12 +74,14 @@ static bool contend(edo_mutex *m, edo__task *t)
     }
 }
 
-/* Under q.lock: the last waiter may have left. CONTENDED alone is its unlocker's to change. */
+/* Under q.lock: the last waiter may have left. The holder unlocks without that lock, so this is a
+ * CAS: when it fails, CONTENDED is alone, which is its unlocker's to change. */
 static void calm(edo_mutex *m)
 {
     uintptr_t was = edo__aload(&m->edo__word, EDO__RLX);
     if (m->edo__q.head == NULL && (was & CONTENDED) != 0 && was != CONTENDED)
-        edo__astore(&m->edo__word, was & ~CONTENDED, EDO__RLX); /* relaxed: as in record() */
+        /* relaxed: hands nothing over */
+        (void)edo__acas(&m->edo__word, &was, was & ~CONTENDED, EDO__RLX, EDO__RLX);
 }
 
 static __attribute__((noinline)) int lock_slow(edo_mutex *m, edo__task *self)
@@ -248,8 +251,11 @@ void edo__mutex_adopt(edo_mutex *m, edo__waitq *from, bool all, edo__wakes *wake
         if (done && !all)
             break;
     }
-    if (!ours && m->edo__q.head != NULL) /* the holder cannot go on before q.lock is free */
-        edo__astore(&m->edo__word, edo__aload(&m->edo__word, EDO__RLX) | CONTENDED, EDO__RLX);
+    /* Not contended: it was handed to one of ours, who cannot go on before q.lock is free. Any other
+     * holder may be unlocking. */
+    uintptr_t word = edo__aload(&m->edo__word, EDO__RLX);
+    if (!ours && m->edo__q.head != NULL && (word & CONTENDED) == 0)
+        edo__astore(&m->edo__word, word | CONTENDED, EDO__RLX);
     calm(m);
     edo__spin_unlock(&m->edo__q.lock);
     if (ours && !release(m, first))

@@ -387,6 +387,7 @@ static model_config config_of(setup s, model_memory mem, unsigned preemptions)
                            .names = names,
                            .start = start,
                            .thread = thread,
+                           .enter = enter_task,
                            .look = look,
                            .end = end,
                            .memory = mem,

@@ -103,12 +103,18 @@ edo__task *edo__self_task(void)
     return edo__is_foreign(t) ? NULL : t;
 }
 
-/* What edo__self_here() reads: nothing, so that it asks. */
+/* What edo__self_here() reads. */
 __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
 
 edo__task *edo__foreign_self(void)
 {
     return edo__self();
+}
+
+/* A model's enter(). */
+static void enter_task(unsigned index)
+{
+    edo__tls_self = edo__is_foreign(&tasks[index]) ? NULL : &tasks[index];
 }
 
 edo__worker *edo__current_worker(const edo_runtime *r)

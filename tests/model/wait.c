@@ -185,6 +185,7 @@ static model_config config_of(setup s, model_memory memory, unsigned preemptions
                            .names = names,
                            .start = start,
                            .thread = thread,
+                           .enter = enter_task,
                            .look = look,
                            .end = end,
                            .memory = memory,
