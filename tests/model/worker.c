@@ -25,6 +25,7 @@ typedef struct setup {
     bool
         from_task; /* worker 0 starts with a task that makes two runnable, and waits for the first */
     bool kick;     /* worker 0's poll returns once for no reason */
+    bool held;     /* with from_task: that task waits for both, and the monitor relieves worker 0 */
 } setup;
 
 static setup cfg;
@@ -33,6 +34,7 @@ static edo__worker workers[WORKERS_MAX];
 static edo__task tasks[TASKS_MAX];
 static uint32_t flags[WORKERS_MAX];
 static uint32_t ran[TASKS_MAX];
+static uint32_t placed; /* atomic: the first task holds worker 0 from here on */
 static uint16_t sleepers[WORKERS_MAX];
 static uint8_t asleep[WORKERS_MAX];
 static int64_t instant;
@@ -161,7 +163,7 @@ static void start_worker(edo__worker *w, unsigned index)
     model_written_by(index);
     model_shared(&w->queue.ring, sizeof w->queue.ring, true, "ring slot");
     model_written_by(index);
-    model_shared(&w->lifo, sizeof w->lifo, false, "lifo"); /* the monitor is not here */
+    model_shared(&w->lifo, sizeof w->lifo, cfg.held, "lifo"); /* else only its owner's */
     model_shared(&w->parker.state, sizeof w->parker.state, true, "bed");
     if (cfg.pinned) { /* else nobody mails */
         model_shared(&w->mail_lock, sizeof w->mail_lock, true, "mail lock");
@@ -174,6 +176,7 @@ static void start(void)
 {
     memset(flags, 0, sizeof flags);
     memset(ran, 0, sizeof ran);
+    placed = 0;
     memset(sleepers, 0, sizeof sleepers);
     memset(asleep, 0, sizeof asleep);
     instant = 0;
@@ -194,6 +197,7 @@ static void start(void)
     model_shared(asleep, sizeof asleep, false, "asleep");
     model_shared(flags, sizeof flags, true, "wake flag");
     model_shared(ran, sizeof ran, true, "ran");
+    model_shared(&placed, sizeof placed, true, "placed");
     for (unsigned i = 0; i < cfg.workers; i++)
         start_worker(&workers[i], i);
     for (unsigned i = 0; i < TASKS_MAX; i++) {
@@ -221,8 +225,12 @@ static void first_task(edo__worker *w)
     edo__schedule(&tasks[base]);
     edo__schedule(&tasks[base + 1]);
     MODEL_CHECK(edo__current_worker(&rt) == w);
+    if (cfg.held)
+        edo__astore(&placed, 1u, EDO__SC);
     if (cfg.workers > 1)
         model_reach(&ran[base], 1);
+    if (cfg.held)
+        model_reach(&ran[base + 1], 1);
 }
 
 static void worker(edo__worker *w)
@@ -234,6 +242,17 @@ static void worker(edo__worker *w)
         edo__task *t = next_task(w);
         model_forget(21 + (uint64_t)(t - tasks));
         run(w, t);
+    }
+}
+
+/* Looks at any time, and once more when worker 0 is held. */
+static void monitor(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (edo__give_away_next(&workers[0]))
+            edo__wake_one(&rt);
+        if (i == 0)
+            model_reach(&placed, 1);
     }
 }
 
@@ -249,6 +268,8 @@ static void thread(unsigned index)
             edo__schedule(t);
             model_forget(i);
         }
+    } else if (cfg.held) {
+        monitor();
     } else {
         edo__astore(&flags[0], 1u, EDO__SC);
     }
@@ -290,7 +311,7 @@ static const char *const *names(void)
         out[n++] = worker_names[i];
     for (unsigned i = 0; i < cfg.producers; i++)
         out[n++] = "outside";
-    out[n] = "kernel";
+    out[n] = cfg.held ? "monitor" : "kernel";
     return out;
 }
 
@@ -299,7 +320,7 @@ static model_result result;
 static void check_with(setup s, model_memory memory, unsigned preemptions, model_mutant mutant)
 {
     cfg = s;
-    model_config config = { .threads = s.workers + s.producers + s.kick,
+    model_config config = { .threads = s.workers + s.producers + s.kick + s.held,
                             .names = names(),
                             .start = start,
                             .thread = thread,
@@ -318,8 +339,11 @@ static void check_with(setup s, model_memory memory, unsigned preemptions, model
     printf("  %u workers, %u x %u from outside%s%s%s, %s, %s: %s%llu schedules, %llu states, depth "
            "%u\n",
            s.workers, s.producers, s.pushes, s.pinned ? " (pinned)" : "",
-           s.from_task ? ", 2 from a task" : "", s.kick ? ", kick" : "", memories[memory], bound,
-           result.failed ? "FAILS, " : "", (unsigned long long)result.runs,
+           s.from_task ? ", 2 from a task" : "",
+           s.held   ? ", held"
+           : s.kick ? ", kick"
+                    : "",
+           memories[memory], bound, result.failed ? "FAILS, " : "", (unsigned long long)result.runs,
            (unsigned long long)result.states, result.depth);
     fflush(stdout);
 }
@@ -366,6 +390,14 @@ TEST_TIMEOUT(one_worker, 100)
           MODEL_UNBOUNDED);
 }
 
+/* A task in the LIFO slot of a worker that is held: the monitor hands it on, or its owner takes it. */
+TEST_TIMEOUT(held_worker, 100)
+{
+    must_run_here();
+    holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_SC, test_scale(3));
+    holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_WEAK, 0);
+}
+
 /* Two workers: what comes from outside, what a task pushes to the ring. */
 TEST_TIMEOUT(two_workers, 300)
 {
@@ -407,6 +439,10 @@ TEST_TIMEOUT(finds_what_is_wrong, 100)
     breaks(outside, MODEL_SC, MUTANT(LEFT_OUT, XCHG, "model_parker_notify"));
     breaks(inside, MODEL_SC, MUTANT(TORN, SUB, "model_idle_sleep"));
     breaks(inside, MODEL_SC, MUTANT(LEFT_OUT, SUB, "model_idle_search_end"));
+    setup held = { .workers = 2, .from_task = true, .held = true };
+    breaks(held, MODEL_SC, MUTANT(TORN, XCHG, "model_give_away_next"));
+    breaks(held, MODEL_SC, MUTANT(LEFT_OUT, XCHG, "model_give_away_next"));
+    breaks(held, MODEL_SC, MUTANT(TORN, XCHG, "schedule_here"));
 }
 
 TEST_MAIN()
