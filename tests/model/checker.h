@@ -495,8 +495,8 @@ static bool model_enabled(const model_thread *t)
     if (model.last != t - model.threads)
         return true;
     for (unsigned i = 0; i < model.config->threads; i++) {
-        if (&model.threads[i] != t && model_possible(&model.threads[i]) &&
-            !model.threads[i].relaxed)
+        const model_thread *other = &model.threads[i];
+        if (other != t && (other->waiting > 0 || (model_possible(other) && !other->relaxed)))
             return false;
     }
     return true;

@@ -21,6 +21,9 @@
 #endif
 #include "model.h"
 
+/* One source's parameter may have the name of another's type. */
+#pragma GCC diagnostic ignored "-Wshadow"
+
 #include <pthread.h>
 #include <stdlib.h>
 
