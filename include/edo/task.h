@@ -268,7 +268,7 @@ int edo_scope_open(edo_scope *s, int64_t after);
  * Returns 0.
  *
  *     edo_scope s;
- *     edo_scope_open_at(&s, request->deadline);
+ *     edo_scope_open_at(&s, lease->ends);
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -281,6 +281,7 @@ int edo_scope_open_at(edo_scope *s, int64_t instant);
  * they were opened.
  * @instant: of edo_now(); EDO_FOREVER: none.
  *
+ *     edo_scope s;
  *     edo_scope_open(&s, EDO_SEC(30));                   // idle for 30 s at most
  *     while ((n = edo_read(stream, buf, sizeof buf)) > 0)
  *         edo_scope_set_deadline(&s, edo_now() + EDO_SEC(30));
@@ -293,7 +294,7 @@ void edo_scope_set_deadline(edo_scope *s, int64_t instant);
 /* edo_deadline - the instant at which the caller's suspending calls will be cancelled: the earliest
  * deadline of its scopes and those around it, up to a shield. EDO_FOREVER: none.
  *
- *     request.deadline = edo_deadline();
+ *     bool in_time = edo_deadline() > lease->ends;
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -303,14 +304,15 @@ int64_t edo_deadline(void);
 /* edo_time_left - the time until then: 0 when it has passed, EDO_FOREVER without a deadline.
  *
  *     if (edo_time_left() < EDO_MS(50))
- *         return answer_from_cache();
+ *         use_defaults();
  *
  * Suspends: never
  * Cancel:   not a checkpoint
  * Threads:  any */
 int64_t edo_time_left(void);
 
-/* edo_scope_open_token - the same as edo_scope_open(), and the scope is cancelled with the token as well.
+/* edo_scope_open_token - the same as edo_scope_open(), and the scope is cancelled with the token as
+ * well.
  * @t: a reference is held until the scope is closed.
  * Returns 0.
  *
@@ -364,7 +366,7 @@ int edo_with_timeout(int64_t after, edo_fn *fn, void *arg);
 
 /* edo_with_deadline - the same with an instant of edo_now().
  *
- *     rc = edo_with_deadline(request->deadline, answer, request);
+ *     rc = edo_with_deadline(lease->ends, fetch, url);
  *
  * Suspends: maybe (as fn does)
  * Cancel:   as fn does
@@ -423,7 +425,7 @@ EDO_MUST_CHECK int edo_token_wait(edo_token *t);
  * stack.
  * Returns what fn returned; but -ECANCELED instead of 0 when the token was cancelled meanwhile.
  *
- *     rc = edo_token_run(t, fetch, url);
+ *     rc = edo_token_run(token, fetch, url);
  *
  * Suspends: maybe (as fn does)
  * Cancel:   as fn does
@@ -513,7 +515,8 @@ EDO_MUST_CHECK int edo_local_set(edo_local *key, void *value);
  * variable has its former value again, whatever fn has set.
  * Returns what fn returned; -ENOMEM, or -EPERM outside of a task: then fn was not called.
  *
- *     rc = edo_local_with(&request, &r, handle, NULL);
+ *     static edo_local tenant = EDO_LOCAL_INIT(NULL);
+ *     rc = edo_local_with(&tenant, url, fetch, url);
  *
  * Suspends: maybe (as fn does)
  * Cancel:   as fn does

@@ -158,6 +158,11 @@ extern edo_rwlock lock;
 #ifdef EXAMPLE_time
 extern edo_interval iv;
 #endif
+#ifdef EXAMPLE_tracker
+extern edo_tracker *t;
+extern edo_fn serve;
+extern void *connection;
+#endif
 #ifdef EXAMPLE_watch
 extern edo_watch *w;
 extern edo_watch_rx rx;
