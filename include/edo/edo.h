@@ -26,6 +26,7 @@
 #include <edo/sync.h>
 #include <edo/task.h>
 #include <edo/time.h>
+#include <edo/trace.h>
 #include <edo/tracker.h>
 #include <edo/watch.h>
 #include <edo/writer.h>

@@ -5,6 +5,7 @@
 
 #include <edo/base.h>
 #include <edo/runtime.h>
+#include <edo/writer.h>
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -149,6 +150,22 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out);
  * Cancel:   not a checkpoint
  * Threads:  any */
 int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out);
+
+/* edo_metrics_prometheus - writes all figures in Prometheus' text format (0.0.4), with the runtime's
+ * name as the label `runtime`: counters, gauges, series per worker, both histograms in seconds.
+ * @rt: NULL: the calling task's.
+ * @w: not flushed.
+ * Returns 0; -EPERM when rt is NULL outside of a task; -ENOMEM; the codes of edo_writer_write().
+ *
+ *     edo_writer w;
+ *     edo_writer_init_memory(&w, 0);
+ *     rc = edo_metrics_prometheus(NULL, &w);    // then serve edo_writer_data() as
+ *     edo_writer_deinit(&w);                    // text/plain; version=0.0.4
+ *
+ * Suspends: maybe (as edo_writer_write() does)
+ * Cancel:   as edo_writer_write()
+ * Threads:  any */
+EDO_MUST_CHECK int edo_metrics_prometheus(edo_runtime *rt, edo_writer *w);
 
 /* edo_dump - writes every task: id, name, spawn site, parent, state, what it waits for and since
  * when, who holds a lock, and its stack. Before them the deadlocks among them, each with its cycle:

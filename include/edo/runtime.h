@@ -19,7 +19,7 @@ typedef enum edo_backend {
 /* What is measured of tasks, for the histograms of <edo/metrics.h>. Everything else there is counted
  * in any case. */
 typedef enum edo_metrics_mode {
-    EDO_METRICS_SAMPLED, /* one run in 248 and one wake-up in as many, chosen at random: costs 1 % */
+    EDO_METRICS_SAMPLED, /* one run in 248 and one wake-up in as many, at random: costs 1 % */
     EDO_METRICS_OFF,     /* nothing: the histograms stay empty                                  */
     EDO_METRICS_ALL,     /* each run and each wake-up: some 100 ns each                         */
 } edo_metrics_mode;

@@ -206,7 +206,7 @@ void edo_group_cancel(edo_group *g);
 EDO_MUST_CHECK int edo_spawn(edo_group *g, edo_fn *fn, void *arg);
 
 /* edo_spawn_copy - the same, and the task gets a copy of its own of size bytes at args.
- * @size: up to 48 bytes are stored in the task itself, more are allocated; 1 MiB at most (-E2BIG).
+ * @size: up to 40 bytes are stored in the task itself, more are allocated; 1 MiB at most (-E2BIG).
  *
  *     struct job job = { .from = i, .to = i + 10 };
  *     rc = edo_spawn_copy(&g, run_job, &job, sizeof job);

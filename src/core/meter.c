@@ -18,6 +18,7 @@
 #include "core/meter.h"
 
 #include "core/sched.h"
+#include "core/trace.h"
 
 #define SAMPLE_EVERY (EDO__METER_TURNS * EDO__INJECT_EVERY)
 
@@ -83,6 +84,21 @@ static void measure_next(edo__worker *w)
     edo__aor(&w->wanted, EDO__WANT_WATCH, EDO__RLX); /* the owner itself reads it */
 }
 
+/* All runs and spawns are traced from here on, until that ends. */
+static void trace_begins(edo__worker *w)
+{
+    if (!edo__trace_on() || w->meter.on)
+        return;
+    measure_next(w);
+    w->sample_spawn = edo__aload(&w->counters.spawned, EDO__RLX) + 1;
+}
+
+void edo__meter_start(edo__worker *w)
+{
+    edo__astore(&w->meter.started, edo__clock_real(), EDO__RLX);
+    trace_begins(w);
+}
+
 bool edo__meter_turn(edo__worker *w)
 {
     edo__meter *m = &w->meter;
@@ -93,6 +109,7 @@ bool edo__meter_turn(edo__worker *w)
         return false;
     }
     w->until_inject = EDO__INJECT_EVERY + 1;
+    trace_begins(w);
     if (m->turns == 0 || --m->turns != 0)
         return true;
     m->turns = (uint32_t)random_gap(w, EDO__METER_TURNS);
@@ -106,22 +123,39 @@ bool edo__meter_turn(edo__worker *w)
     return true;
 }
 
-int64_t edo__meter_begin(edo__worker *w)
+int64_t edo__meter_begin(edo__worker *w, edo__task *t)
 {
-    (void)w;
+    if (edo__trace_on())
+        edo__trace_note(EDO__REC_RUN, edo__task_id(t), w->meter.resumed, t->site);
+    w->meter.resumed = false;
     return edo__clock_real();
 }
 
-void edo__meter_end(edo__worker *w, int64_t begin)
+static void trace_end(const edo__worker *w, uint64_t id)
+{
+    bool waits = w->action == EDO__ACTION_PARK;
+    if (w->action == EDO__ACTION_END)
+        edo__trace_note(EDO__REC_END, id, 0, NULL);
+    else
+        edo__trace_note(EDO__REC_PAUSE, id, 0, waits ? edo__why_name(w->left->why) : "its turn");
+}
+
+void edo__meter_end(edo__worker *w, int64_t begin, uint64_t id)
 {
     edo__meter *m = &w->meter;
     int64_t now = edo__clock_real();
-    record(&m->run, now - begin);
+    bool traced = edo__trace_on();
+    if (m->mode != EDO_METRICS_OFF)
+        record(&m->run, now - begin);
+    if (traced)
+        trace_end(w, id);
     if (w->action == EDO__ACTION_PARK || w->action == EDO__ACTION_YIELD) {
         watch(w->left);
+        if (traced)
+            w->left->pins |= EDO__PIN_PAUSED;
         w->left->woken = stamp(now); /* it stays so if it yields */
     }
-    if (m->mode == EDO_METRICS_ALL)
+    if (m->mode == EDO_METRICS_ALL || traced)
         return;
     m->on = false;
     edo__aand(&w->wanted, ~(uint32_t)EDO__WANT_WATCH, EDO__RLX);
@@ -129,21 +163,41 @@ void edo__meter_end(edo__worker *w, int64_t begin)
 
 void edo__meter_spawned(edo__worker *w, edo__task *t)
 {
-    uint64_t gap = w->meter.mode == EDO_METRICS_ALL ? 1 : random_gap(w, SAMPLE_EVERY);
-    w->sample_spawn = edo__aload(&w->counters.spawned, EDO__RLX) + gap;
+    bool all = w->meter.mode == EDO_METRICS_ALL || edo__trace_on();
+    uint64_t n = edo__aload(&w->counters.spawned, EDO__RLX);
+    w->sample_spawn = n + (all ? 1 : random_gap(w, SAMPLE_EVERY));
+    if (!all && w->meter.mode == EDO_METRICS_OFF)
+        w->sample_spawn = UINT64_MAX; /* tracing has ended */
+    if (edo__trace_on())
+        edo__trace_note(EDO__REC_SPAWN, edo__task_id(t), t->parent, t->site);
     if ((t->flags & EDO__TF_BLOCKING) == 0)
         watch(t);
+}
+
+void edo__meter_spawned_outside(edo_runtime *rt, edo__task *t)
+{
+    edo__aadd(&rt->outside.spawned, 1u, EDO__RLX);
+    bool blocking = (t->flags & EDO__TF_BLOCKING) != 0;
+    if (!blocking && (rt->config.metrics == EDO_METRICS_ALL || edo__trace_on()))
+        watch(t);
+    if (edo__trace_on())
+        edo__trace_note(EDO__REC_SPAWN, edo__task_id(t), t->parent, t->site);
 }
 
 void edo__meter_woken(edo__task *t)
 {
     t->woken = stamp(edo__clock_real());
+    if (edo__trace_on())
+        edo__trace_note(EDO__REC_WAKE, edo__task_id(t), 0, NULL);
 }
 
 void edo__meter_ran(edo__worker *w, edo__task *t)
 {
-    t->pins &= (uint16_t)~EDO__PIN_WATCHED;
+    w->meter.resumed = (t->pins & EDO__PIN_PAUSED) != 0;
+    t->pins &= (uint16_t) ~(EDO__PIN_WATCHED | EDO__PIN_PAUSED);
     uint32_t waited = stamp(edo__clock_real()) - t->woken;
+    if (w->meter.mode == EDO_METRICS_OFF)
+        return; /* it was only traced */
     record(&w->meter.wake, (int64_t)waited << 3);
 }
 
@@ -160,6 +214,7 @@ void edo__meter_busy(edo__worker *w)
     edo__meter *m = &w->meter;
     int64_t spent = edo__clock_real() - m->idle_since;
     m->tick_woken = w->tick;
+    trace_begins(w);
     edo__astore(&m->idle_ns, m->idle_ns + spent, EDO__RLX);
     edo__astore(&m->idle_since, 0, EDO__REL);
 }

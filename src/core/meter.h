@@ -23,6 +23,7 @@ typedef struct edo__hist {
 typedef struct edo__meter { /* a worker's; written by its owner */
     edo_metrics_mode mode;
     bool on;             /* the next run is measured, or all are                             */
+    bool resumed;        /* traced: the task that runs next has paused before                */
     uint32_t turns;      /* until one has a sample in it; 0: none has                        */
     int32_t rest;        /* of a turn that was cut in two, for its second part; 0: is whole  */
     uint64_t tick_woken; /* of the worker's tick when it woke last                           */
@@ -34,17 +35,20 @@ typedef struct edo__meter { /* a worker's; written by its owner */
 } edo__meter;
 
 void edo__meter_init(struct edo__worker *w, edo_metrics_mode mode);
+void edo__meter_start(struct edo__worker *w); /* its loop begins */
 
 /* The worker's count of tasks to the next look at the inject queue has run out. Sets the next one.
  * False: it was cut in two for a sample, and only the first part has passed. */
 bool edo__meter_turn(struct edo__worker *w);
 
 /* Around a run that is measured; t has left its stack at the end, and nobody knows yet. */
-int64_t edo__meter_begin(struct edo__worker *w);
-void edo__meter_end(struct edo__worker *w, int64_t begin);
+int64_t edo__meter_begin(struct edo__worker *w, struct edo__task *t);
+void edo__meter_end(struct edo__worker *w, int64_t begin, uint64_t id);
 
 /* A child that was chosen for a sample of its wait for its first run. */
 void edo__meter_spawned(struct edo__worker *w, struct edo__task *t);
+/* A detached task that came from a thread that is no worker. */
+void edo__meter_spawned_outside(edo_runtime *rt, struct edo__task *t);
 /* Steps in the life of a task with EDO__PIN_WATCHED. woken: by whoever makes it runnable. */
 void edo__meter_woken(struct edo__task *t);
 void edo__meter_ran(struct edo__worker *w, struct edo__task *t);

@@ -10,6 +10,7 @@
 #include "core/monitor.h"
 #include "core/scope.h"
 #include "core/sched.h"
+#include "core/trace.h"
 
 #include <edo/metrics.h>
 #include <edo/runtime.h>
@@ -189,6 +190,7 @@ static int runtime_init_parts(edo_runtime *rt)
 
 static int runtime_new(edo_runtime **out, const edo_config *config)
 {
+    edo__trace_from_environment();
     edo_runtime *rt = aligned_alloc(EDO__CACHE_LINE, sizeof *rt);
     if (rt == NULL)
         return -ENOMEM;

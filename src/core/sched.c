@@ -282,7 +282,7 @@ int edo_task_pin(bool on)
     edo__task *self = edo__self_task();
     if (self == NULL)
         return -EPERM;
-    edo_assert(on ? self->pins < EDO__PIN_WATCHED - 1 : self->pins > 0);
+    edo_assert(on ? self->pins < EDO__PIN_PAUSED - 1 : self->pins > 0);
     self->flags |= EDO__TF_OPTIONS; /* should it end pinned: see edo__task_free() */
     self->pins = (uint16_t)(on ? self->pins + 1 : self->pins - 1);
     return 0;

@@ -165,7 +165,7 @@ static inline void edo__count_spawn(edo_runtime *rt, edo__worker *w, edo__task *
     if (edo__likely(w != NULL))
         edo__count_spawn_on(w, t);
     else
-        edo__aadd(&rt->outside.spawned, 1u, EDO__RLX);
+        edo__meter_spawned_outside(rt, t);
 }
 
 static inline uint64_t edo__worker_random(edo__worker *w)

@@ -4,6 +4,7 @@
 #include "core/group.h"
 #include "core/scope.h"
 #include "core/sched.h"
+#include "core/trace.h"
 
 #include <edo/runtime.h>
 #include <edo/task.h>
@@ -45,9 +46,11 @@ static inline edo__task *task_make(edo_runtime *rt, edo__worker *w, edo_fn *fn, 
     t->site = site;
     if (edo__likely(w != NULL)) {
         t->parent = w->current != NULL ? edo__task_id(w->current) : 0;
+        t->span = w->current != NULL ? w->current->span : 0;
         t->since = w->now;
     } else {
         t->parent = 0;
+        t->span = edo__trace_foreign_span();
         t->since = edo__clock_now(rt);
     }
     edo__astore(&t->state, EDO__TASK_NEW, EDO__REL);

@@ -6,6 +6,7 @@
 #include "arch/unwind.h"
 #include "core/runtime.h"
 
+#include <edo/trace.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,7 @@ void edo__monitor_report(struct edo__monitor *m, edo__worker *w, edo__watch *see
         if (waits_for_cpu(m, w, seen))
             return;
         edo__aadd(&w->rt->stuck_events, 1u, EDO__RLX);
+        EDO_LOG(EDO_LEVEL_WARN, "edo", "worker stuck", edo_field_uint("worker", w->index));
         if (!may_report(m, now)) {
             m->suppressed++;
             seen->reported = true;

@@ -18,10 +18,11 @@
 struct edo__worker;
 struct edo_runtime;
 
-#define EDO__TASK_INLINE 48      /* bytes of arguments stored in the task */
+#define EDO__TASK_INLINE 40      /* bytes of arguments stored in the task */
 #define EDO__TASK_NAME 24        /* bytes of its name, terminator included */
 #define EDO__BUDGET 128          /* operations per run before a task must let others go first */
 #define EDO__PIN_WATCHED 0x8000u /* in pins: how long it waits to run is measured, see meter.c */
+#define EDO__PIN_PAUSED 0x4000u  /* in pins, with the above: its pause was traced */
 
 /* Why a task waits: for dumps. The names are in inspect/picture.c. */
 typedef enum edo__why {
@@ -81,6 +82,8 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
        EDO__TF_BLOCKING = 64, /* runs on the blocking pool: never has a stack           */
        EDO__TF_UNSEEN = 128,  /* could not be started: leaves no result                 */
 };
+
+const char *edo__why_name(unsigned why); /* describe.c */
 
 /* The wait word. Waiting tasks are woken by whoever first changes it from WAITING or PARKED into a
  * wake code (claims it): exactly one waker per wait, whatever else happens at the same time. While
@@ -152,6 +155,7 @@ typedef struct edo__task {
     /* Line 3 */
     uint64_t copy[EDO__TASK_INLINE / 8]; /* arguments of edo_spawn_copy()                        */
     struct edo__child *child;            /* what more is known of it, see group.h; NULL for most */
+    uint64_t span; /* the innermost open span, else that of the spawner; see trace.c             */
 } __attribute__((aligned(EDO__CACHE_LINE))) edo__task;
 
 _Static_assert(sizeof(edo__task) == 256, "four cache lines");
@@ -183,7 +187,7 @@ static inline bool edo__is_foreign(const edo__task *t)
 /* Must run on its worker. */
 static inline bool edo__pinned(const edo__task *t)
 {
-    return (t->pins & ~EDO__PIN_WATCHED) != 0;
+    return (t->pins & ~(EDO__PIN_WATCHED | EDO__PIN_PAUSED)) != 0;
 }
 
 /* The clock as this task sees it. */

@@ -10,6 +10,7 @@
 #include "core/group.h"
 #include "core/monitor.h"
 #include "core/sched.h"
+#include "core/trace.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -130,9 +131,10 @@ static inline void give_stack(edo__task *t, edo__stack *s)
 /* t comes back here: take_quick() finds nothing while w is watched. */
 static __attribute__((noinline)) void run_measured(edo__worker *w, edo__task *t)
 {
-    int64_t begin = edo__meter_begin(w);
+    uint64_t id = edo__task_id(t); /* t may have ended, and be another one, when this is asked */
+    int64_t begin = edo__meter_begin(w, t);
     edo__context_resume_with(&t->stack->ctx, w->control_words);
-    edo__meter_end(w, begin);
+    edo__meter_end(w, begin, id);
     settle(w);
 }
 
@@ -364,6 +366,8 @@ static edo__task *steal(edo__worker *w)
         for (uint32_t k = 1; k < n; k++)
             edo__queue_local(w, loot[k]);
         edo__count(&w->counters.steals);
+        if (edo__trace_on())
+            edo__trace_note(EDO__REC_STEAL, n, 0, NULL);
         edo__astore(&w->counters.stolen, w->counters.stolen + n, EDO__RLX);
         return loot[0];
     }
@@ -432,7 +436,11 @@ static void sleep_until_woken(edo__worker *w, int64_t timeout)
     }
     if (edo__parker_prepare(&w->parker)) {
         edo__count(&w->counters.parks);
+        if (edo__trace_on())
+            edo__trace_note(EDO__REC_SLEEP, 0, 0, NULL);
         (void)rt->backend->poll(w, timeout);
+        if (edo__trace_on())
+            edo__trace_note(EDO__REC_WOKEN, 0, 0, NULL);
     }
     edo__parker_done(&w->parker);
 }
@@ -561,7 +569,7 @@ void edo__worker_run(edo__worker *w)
     w->control_words = edo__control_words();
     edo__overflow_thread_enter();
     w->now = edo__clock_now(w->rt);
-    edo__astore(&w->meter.started, edo__clock_real(), EDO__RLX);
+    edo__meter_start(w);
     edo__astore(&w->tid, gettid(), EDO__RLX);
     for (;;) {
         edo__task *t = next_task(w);

@@ -13,50 +13,6 @@
 
 #define FREEZE_TRIES 2000000 /* two dumps at once: one waits for the other, not for ever */
 
-static const char *const why_names[EDO__WHYS] = {
-    [EDO__WHY_NONE] = "nothing",
-    [EDO__WHY_SLEEP] = "sleep",
-    [EDO__WHY_MUTEX] = "mutex",
-    [EDO__WHY_SEM] = "semaphore",
-    [EDO__WHY_EVENT] = "event",
-    [EDO__WHY_NOTIFY] = "notify",
-    [EDO__WHY_ONESHOT] = "oneshot",
-    [EDO__WHY_RDLOCK] = "read lock",
-    [EDO__WHY_WRLOCK] = "write lock",
-    [EDO__WHY_COND] = "condition variable",
-    [EDO__WHY_BARRIER] = "barrier",
-    [EDO__WHY_ONCE] = "once",
-    [EDO__WHY_SETONCE] = "set-once value",
-    [EDO__WHY_SEND] = "channel send",
-    [EDO__WHY_RECV] = "channel receive",
-    [EDO__WHY_RESERVE] = "room in channel",
-    [EDO__WHY_CHAN_CLOSE] = "channel to close",
-    [EDO__WHY_BROADCAST] = "broadcast",
-    [EDO__WHY_WATCH] = "watch",
-    [EDO__WHY_SELECT] = "select",
-    [EDO__WHY_FD] = "descriptor",
-    [EDO__WHY_READ] = "read",
-    [EDO__WHY_WRITE] = "write",
-    [EDO__WHY_ACCEPT] = "accept",
-    [EDO__WHY_CONNECT] = "connect",
-    [EDO__WHY_BLOCKING] = "blocking job",
-    [EDO__WHY_GROUP_CLOSE] = "group to close",
-    [EDO__WHY_GROUP_NEXT] = "next child",
-    [EDO__WHY_GROUP_ROOM] = "room in group",
-    [EDO__WHY_TOKEN] = "token",
-    [EDO__WHY_JOINED] = "task to end",
-    [EDO__WHY_STACK] = "stack",
-    [EDO__WHY_DELAYQUEUE] = "delay queue",
-    [EDO__WHY_RATELIMIT] = "rate limit",
-    [EDO__WHY_TRACKER] = "tracker to end",
-    [EDO__WHY_OTHER] = "something",
-};
-
-const char *edo__why_name(unsigned why)
-{
-    return why < EDO__WHYS && why_names[why] != NULL ? why_names[why] : "something";
-}
-
 bool edo__freeze(edo__task *t)
 {
     for (int i = 0; i < FREEZE_TRIES; i++) {

@@ -82,15 +82,17 @@ bool edo__meter_turn(edo__worker *w)
     return true;
 }
 
-int64_t edo__meter_begin(edo__worker *w)
+int64_t edo__meter_begin(edo__worker *w, edo__task *t)
 {
     (void)w;
+    (void)t;
     return 0;
 }
 
-void edo__meter_end(edo__worker *w, int64_t begin)
+void edo__meter_end(edo__worker *w, int64_t begin, uint64_t id)
 {
     (void)w;
+    (void)id;
     (void)begin;
 }
 

@@ -63,7 +63,8 @@ static int tasks_body(void *arg)
     CHECK_UINT(m.tasks_spawned - before.tasks_spawned, ==, n);
     /* Each counts itself just after it has told its group. */
     while (m.tasks_finished - before.tasks_finished < n ||
-           m.blocking_jobs - before.blocking_jobs < JOBS) {
+           m.blocking_jobs - before.blocking_jobs < JOBS ||
+           m.timers_fired - before.timers_fired < SLEEPERS) {
         CHECK_OK(edo_yield());
         m = read_metrics();
     }
@@ -171,6 +172,10 @@ static int fds_body(void *arg)
     CHECK_INT(rc, ==, -ETIMEDOUT);
     CHECK_OK(edo_group_close(&g));
     edo_metrics m = read_metrics();
+    while (m.timers_fired == before.timers_fired) { /* counted just after */
+        CHECK_OK(edo_yield());
+        m = read_metrics();
+    }
     CHECK_UINT(m.fds, ==, before.fds);
     CHECK_UINT(m.io_submits - before.io_submits, ==, 2); /* registered, and taken back */
     while (m.timers_fired == before.timers_fired) {      /* counted after what it woke may run */
