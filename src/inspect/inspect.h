@@ -72,7 +72,6 @@ bool edo__picture_head(edo_runtime *rt, uint32_t index, edo__picture *p);
 bool edo__freeze(edo__task *t); /* the end of it is edo__wait_thaw() */
 /* Of a frozen task. */
 void edo__see_wait(edo_runtime *rt, edo__task *t, edo__seen_wait *w);
-/* The name of a reason to wait. */
 
 /* ---- who waits for whom: knots.c ---- */
 
