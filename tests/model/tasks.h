@@ -160,6 +160,24 @@ void edo__schedule_by(edo__task *self, edo__task *t)
     edo__schedule_parked(t);
 }
 
+/* Nothing is measured or traced. */
+void edo__meter_spawned(edo__worker *w, edo__task *t)
+{
+    (void)w;
+    (void)t;
+}
+
+void edo__meter_spawned_outside(edo_runtime *r, edo__task *t)
+{
+    (void)t;
+    edo__aadd(&r->outside.spawned, 1u, EDO__RLX);
+}
+
+uint64_t edo__trace_foreign_span(void)
+{
+    return 0;
+}
+
 /* Until it is made runnable. */
 static void sleep_until_runnable(edo__task *t)
 {
