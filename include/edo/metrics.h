@@ -138,7 +138,7 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out);
 
 /* edo_metrics_worker - takes a reading of one worker.
  * @rt: NULL: the calling task's.
- * @worker: 0 to edo_metrics.workers - 1.
+ * @worker: 0 to edo_metrics.workers - 1; spares, as far as there ever were any, follow.
  * @out: filled.
  * Returns 0, -EINVAL when there is no such worker, or -EPERM when rt is NULL outside of a task.
  *

@@ -121,7 +121,7 @@ int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out
         rt = edo_runtime_current();
     if (rt == NULL)
         return -EPERM;
-    if (worker >= rt->n_workers)
+    if (worker >= edo__workers_known(rt))
         return -EINVAL;
     edo__worker *w = &rt->workers[worker];
     const edo__counters *c = &w->counters;

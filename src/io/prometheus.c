@@ -165,7 +165,7 @@ int edo_metrics_prometheus(edo_runtime *rt, edo_writer *w)
         rt = edo_runtime_current();
     if (rt == NULL)
         return -EPERM;
-    unsigned n = rt->n_workers;
+    unsigned n = edo__workers_known(rt);
     edo_metrics *m = malloc(sizeof *m);
     edo_worker_metrics *workers = malloc(n * sizeof *workers);
     ssize_t rc = m != NULL && workers != NULL ? 0 : -ENOMEM;

@@ -323,7 +323,7 @@ static int workers_body(void *arg)
         sum.wake_to_run.count += w.wake_to_run.count;
     }
     edo_metrics m = read_metrics();
-    CHECK_INT(n, ==, workers);
+    CHECK_INT(n, >=, workers); /* and spares, on a busy machine */
     CHECK_INT(edo_metrics_worker(NULL, n, &w), ==, -EINVAL);
     CHECK_UINT(sum.tasks_spawned + 1, ==, m.tasks_spawned); /* the first came from outside */
     CHECK_UINT(sum.polls, >=, before.polls);

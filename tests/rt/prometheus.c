@@ -170,8 +170,10 @@ static int body(void *arg)
     CHECK(r != NULL);
     read_text(r, text, n);
     CHECK_UINT(r->families, ==, 32 + 7 + 2);
-    CHECK_UINT(r->samples, ==, 32 + 7 * workers + 2 * (31 + 1 + 2));
-    CHECK(r->infinity > 0); /* each wake-up was measured */
+    unsigned by_worker = r->samples - 32 - 2 * (31 + 1 + 2);
+    CHECK_UINT(by_worker % 7, ==, 0);
+    CHECK_UINT(by_worker, >=, 7 * workers); /* and spares, on a busy machine */
+    CHECK(r->infinity > 0);                 /* each wake-up was measured */
     free(r);
     free(text);
     return 0;
