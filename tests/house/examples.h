@@ -39,7 +39,7 @@ extern edo_notify news;
 extern edo_oneshot o;
 extern edo_sem slots;
 extern edo_stream *a, *stream, *conn, *dst, *below, *child_stdin, *child_stdout;
-extern edo_token *token;
+extern edo_token *token, *stop;
 extern edo_fn work, run_job, fetch, handshake, producer, fn, load_table;
 extern int i, item[10], state, value, v, count, table, wanted;
 extern bool closed;
