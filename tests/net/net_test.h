@@ -99,9 +99,11 @@ static inline unsigned char text_byte(uint64_t speaker, uint64_t i)
     return (unsigned char)(((i + 1) * 0x9e3779b97f4a7c15u + speaker * 0xbf58476d1ce4e5b9u) >> 53);
 }
 
+/* Without spare workers, which have descriptors of their own: some tests count them. */
 static inline void run_on(unsigned workers, edo_fn *fn, void *arg)
 {
-    CHECK_INT(edo_run(&(edo_config){ .workers = workers }, fn, arg), ==, 0);
+    edo_config config = { .workers = workers, .stuck_after = EDO_FOREVER };
+    CHECK_INT(edo_run(&config, fn, arg), ==, 0);
 }
 
 static inline void dump_all(void)
