@@ -5,8 +5,9 @@
  * worker's timers, harvests its I/O and moves its runnable tasks to the inject queue, where the
  * other workers find them. When all of them are held, it calls in spares (spare.c).
  *
- * While something is held it looks every millisecond, and a second worker whose thread sleeps in a
- * system call is taken for held at once: where one task blocks, others like it tend to follow.
+ * While something is held it looks every millisecond, and others count as held sooner: at once when
+ * their thread sleeps in a system call, else after half the time. Where one task does that, more
+ * like it tend to follow, and the last worker must not be waited for as long as the first.
  *
  * A task alone in a LIFO slot waits for its waker to suspend; when that takes longer than a period,
  * the monitor moves it as well.
@@ -17,6 +18,7 @@
 #include "core/monitor_impl.h"
 
 #include "arch/futex.h"
+#include "arch/slice.h"
 
 #include <edo/metrics.h>
 #include <errno.h>
@@ -89,7 +91,8 @@ static void look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
     bool over = now >= until;
     if (!over && until < m->next_look)
         m->next_look = until;
-    seen->held = over || (blocked && m->any_held);
+    bool half = now - seen->since >= w->rt->config.stuck_after / 2;
+    seen->held = over || (m->any_held && (blocked || half));
     if (seen->held)
         relieve(w);
     if (over && !seen->reported)
@@ -149,6 +152,7 @@ static void *monitor_thread(void *arg)
     struct edo__monitor *m = rt->monitor;
     int64_t idle_since = 0;
     pthread_setname_np(pthread_self(), "edo-monitor");
+    edo__slice_short(); /* spares inherit it */
     while (edo__aload(&m->stop, EDO__ACQ) == 0) {
         int64_t now = edo__clock_real();
         answer_dump(rt);
