@@ -396,7 +396,7 @@ TEST_TIMEOUT(one_worker, 100)
 TEST_TIMEOUT(held_worker, 100)
 {
     must_run_here();
-    holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_SC, test_scale(3));
+    holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_SC, test_scale(2));
     holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_WEAK, 0);
 }
 
@@ -421,6 +421,8 @@ TEST_TIMEOUT(thoroughly, 3600)
     must_run_here();
     if (getenv("EDO_MODEL_THOROUGH") == NULL)
         SKIP("minutes; set EDO_MODEL_THOROUGH");
+    holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_SC, 3);
+    holds((setup){ .workers = 2, .from_task = true, .held = true }, MODEL_WEAK, 1);
     holds((setup){ .workers = 2, .producers = 1, .pushes = 1, .kick = true }, MODEL_WEAK, 1);
     holds((setup){ .workers = 2, .producers = 1, .pushes = 2 }, MODEL_WEAK, 1);
     holds((setup){ .workers = 2, .producers = 1, .pushes = 1, .from_task = true }, MODEL_WEAK, 1);
