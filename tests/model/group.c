@@ -404,14 +404,14 @@ TEST_TIMEOUT(thoroughly, 3600)
 {
     must_be_thorough();
     sound((setup){ .owner = "sc", .children = { "f" }, .others = "jj" }, MODEL_SC, 2);
-    sound((setup){ .owner = "sc", .children = { "" }, .others = "j" }, MODEL_TSO, 2);
-    sound((setup){ .owner = "sc", .children = { "" }, .others = "j" }, MODEL_WEAK, MODEL_UNBOUNDED);
+    sound((setup){ .owner = "sc", .children = { "" }, .others = "j" }, MODEL_TSO, 1);
+    sound((setup){ .owner = "sc", .children = { "" }, .others = "j" }, MODEL_WEAK, 1);
     sound((setup){ .owner = "sc", .children = { "w" }, .others = "x", .needs_cancel = true },
-          MODEL_SC, MODEL_UNBOUNDED);
+          MODEL_SC, 3);
     sound((setup){ .owner = "ssc", .children = { "", "" } }, MODEL_WEAK, 4);
     sound((setup){ .owner = "ssc", .children = { "f", "w" } }, MODEL_SC, 3);
     sound((setup){ .owner = "ssc", .children = { "f", "w" }, .others = "x" }, MODEL_SC, 2);
-    sound((setup){ .owner = "sc", .children = { "s", "" }, .others = "x" }, MODEL_WEAK, 3);
+    sound((setup){ .owner = "sc", .children = { "s", "" }, .others = "x" }, MODEL_WEAK, 0);
 }
 
 #define MUTANT(change_, kind_, where_) ((model_mutant){ MODEL_##change_, MODEL_##kind_, where_ })
