@@ -95,6 +95,9 @@ static bool root_is_empty(edo_runtime *rt)
 void edo__runtime_root_empty(edo_runtime *rt)
 {
     uint32_t shutdown = edo__aload(&rt->shutdown, EDO__SC); /* pairs with cancel and drain */
+    /* It was empty a moment ago: a task that was spawned since will be the last. */
+    if (shutdown == 0 || !root_is_empty(rt))
+        return;
     if (shutdown == 1)
         runtime_stop(rt);
     else if (shutdown == 3)
