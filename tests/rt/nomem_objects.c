@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every allocation of every object fails once, see nomem.h. An object whose making or use was refused
- * says -ENOMEM, is as it was before, and goes on when there is memory again. */
+/* Channels, broadcast, watch, delay queue, writer and sockets with every allocation failing once, see
+ * nomem.h. What was refused says -ENOMEM, is as it was before, and goes on when there is memory again. */
 #include "nomem.h"
 
 #include <sys/socket.h>
