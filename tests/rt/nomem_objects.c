@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Channels, broadcast, watch, delay queue, writer and sockets with every allocation failing once, see
- * nomem.h. What was refused says -ENOMEM, is as it was before, and goes on when there is memory again. */
+ * nomem.h. What was refused says -ENOMEM, is as it was before, and goes on when there is memory. */
 #include "nomem.h"
 
 #include <sys/socket.h>
