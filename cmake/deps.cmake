@@ -9,6 +9,15 @@ function(edo_leave_out what why)
     message(STATUS "left out: ${what}: ${why}")
 endfunction()
 
+# A header of macros: nothing is linked, and nothing of it is needed at run time.
+if(EDO_PROBES)
+    include(CheckIncludeFile)
+    check_include_file(sys/sdt.h EDO_HAVE_sdt)
+    if(NOT EDO_HAVE_sdt)
+        edo_leave_out("USDT probes" "no sys/sdt.h (systemtap-sdt-dev)")
+    endif()
+endif()
+
 if(NOT CMAKE_CROSSCOMPILING)
     find_package(CURL 7.88)
     if(CURL_FOUND)

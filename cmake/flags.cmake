@@ -51,6 +51,10 @@ if(CMAKE_BUILD_TYPE STREQUAL Release)
         $<$<COMPILE_LANGUAGE:C>:-Wframe-larger-than=4096>)
 endif()
 
+if(EDO_PROBES AND EDO_HAVE_sdt)
+    target_compile_definitions(edo_flags INTERFACE EDO_PROBES=1)
+endif()
+
 foreach(name UCONTEXT FORCE_MIGRATE DEBUG)
     if(EDO_${name})
         target_compile_definitions(edo_flags INTERFACE EDO_${name}=1)

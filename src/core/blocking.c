@@ -132,6 +132,7 @@ static void child_job_run(edo__job *job)
     else
         t->code = t->fn(t->arg);
     edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
+    EDO__PROBE3(task_end, t->id, EDO__PROBE_NOBODY, t->code);
     edo__group_ended(t, NULL);
 }
 

@@ -194,10 +194,12 @@ static void settle(edo__task *self)
     for (int quiet = 0; quiet < 3;) {
         bool alone = all_quiet(rt, 1);
         quiet = alone ? quiet + 1 : 0;
-        if (!alone && !work_for(self->worker) && ++looks % SETTLE_LOOKS != 0)
+        if (!alone && !work_for(self->worker) && ++looks % SETTLE_LOOKS != 0) {
             sched_yield(); /* others are busy, or on their way to bed */
-        else
+        } else {
+            EDO__PROBE2(task_yield, self->id, 0);
             edo__suspend(self, EDO__ACTION_YIELD);
+        }
     }
 }
 

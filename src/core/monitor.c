@@ -42,11 +42,14 @@ static void on_dump_signal(int sig)
 static void relieve(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
-    if (edo__give_away(w))
+    bool found = edo__give_away(w);
+    if (found)
         edo__wake_one(rt);
     if (edo__aload(&rt->clock_paused, EDO__ACQ) == 0)
         (void)edo__worker_expire(w, edo__clock_now(rt));
-    (void)rt->backend->poll_for(w);
+    int events = rt->backend->poll_for(w);
+    EDO__PROBE3(worker_takeover, w->index, found, events);
+    (void)events;
 }
 
 /* Whether w's thread sleeps in the kernel. Asked of the kernel once per sleep: as long as its

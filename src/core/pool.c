@@ -20,6 +20,7 @@
 #include "core/pool.h"
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "core/pool_thread.h"
 
 #include <stdlib.h>
@@ -69,6 +70,7 @@ static void enqueue(edo__pool *p, edo__job *job)
     job->queued = true;
     /* relaxed: a hint for the thread that looks out, which then takes the lock */
     edo__astore(&p->depth, p->depth + 1, EDO__RLX);
+    EDO__PROBE3(blocking_submit, job, job->cls, p->depth);
 }
 
 static void dequeue(edo__pool *p, edo__job *job)
@@ -181,8 +183,10 @@ bool edo__pool_cancel(edo__pool *p, edo__job *job)
 {
     edo__spin_lock(&p->lock);
     bool queued = job->queued;
-    if (queued)
+    if (queued) {
         dequeue(p, job);
+        EDO__PROBE1(blocking_cancel, job);
+    }
     edo__spin_unlock(&p->lock);
     return queued;
 }

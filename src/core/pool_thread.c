@@ -11,6 +11,7 @@
 
 #include "arch/futex.h"
 #include "base/assert.h"
+#include "base/probe.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -98,7 +99,10 @@ static void work(edo__pool *p)
         edo__spin_unlock(&p->lock);
         edo__pool_help(p, call);
         unsigned cls = job->cls;
+        uintptr_t id = (uintptr_t)job;
+        EDO__PROBE2(blocking_start, id, cls);
         job->run(job); /* job is gone */
+        EDO__PROBE2(blocking_end, id, cls);
         edo__spin_lock(&p->lock);
         p->running[cls]--;
         p->done++;
@@ -267,6 +271,7 @@ int edo__pool_start_thread(edo__pool *p)
     p->starting--;
     if (rc == 0) {
         p->threads++;
+        EDO__PROBE1(blocking_thread, p->threads);
     } else {
         p->searching--;
         if (t != NULL)

@@ -39,6 +39,7 @@ static void runtime_list(edo_runtime *rt)
     rt->listed = edo__runtimes;
     edo__runtimes = rt;
     edo__spin_unlock(&runtimes_lock);
+    EDO__PROBE2(runtime_start, &rt->name[0], rt->n_workers);
 }
 
 static void runtime_unlist(const edo_runtime *rt)
@@ -50,6 +51,7 @@ static void runtime_unlist(const edo_runtime *rt)
     if (*at != NULL)
         *at = rt->listed;
     edo__spin_unlock(&runtimes_lock);
+    EDO__PROBE1(runtime_stop, &rt->name[0]);
 }
 
 edo_runtime *edo_runtime_current(void)

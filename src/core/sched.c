@@ -43,9 +43,11 @@ __attribute__((noinline)) edo__worker *edo__thread_worker(void)
     return tls_worker;
 }
 
-void edo__worker_wake(edo__worker *w)
+/* Not inlined: those who wake often find nobody to wake. */
+__attribute__((noinline)) void edo__worker_wake(edo__worker *w)
 {
     if (edo__parker_notify(&w->parker)) {
+        EDO__PROBE1(worker_wake, w->index);
         w->rt->backend->wake(w);
         edo__worker *by = edo__current_worker(w->rt);
         if (by != NULL)
@@ -91,6 +93,7 @@ static void overflow(edo__worker *w, edo__task *t)
         half[n - 1]->next = t;
     edo__inject_push(&w->rt->inject, n > 0 ? half[0] : t, t, n + 1);
     edo__count(&w->counters.overflows);
+    EDO__PROBE2(worker_overflow, w->index, n);
 }
 
 void edo__queue_local(edo__worker *w, edo__task *t)
@@ -119,6 +122,7 @@ static void schedule_outside(edo_runtime *rt, edo__task *t)
 {
     edo__aadd(&rt->visitors, 1u, EDO__RLX); /* seen by whoever sees t runnable */
     edo__aadd(&rt->outside.remote, 1u, EDO__RLX);
+    EDO__PROBE2(task_wake, t->id, EDO__PROBE_NOBODY);
     if (t->pins >= EDO__PIN_WATCHED)
         edo__meter_woken(t);
     if (edo__pinned(t)) {
@@ -136,6 +140,7 @@ void edo__schedule_on(edo__worker *w, edo__task *t)
         schedule_outside(t->rt, t);
         return;
     }
+    EDO__PROBE2(task_wake, t->id, w->index);
     if (edo__unlikely(t->pins != 0)) {
         if (t->pins >= EDO__PIN_WATCHED)
             edo__meter_woken(t);
@@ -261,6 +266,7 @@ int edo_yield(void)
         return 0;
     }
 #endif
+    EDO__PROBE2(task_yield, self->id, 0);
     edo__suspend(self, EDO__ACTION_YIELD);
     return 0;
 }

@@ -100,6 +100,7 @@ static void spread_all(spread *list)
         edo__spin_lock(&t->lock);
         uint32_t was = spread_into(list, t, &t->group->edo__scope);
         edo__spin_unlock(&t->lock);
+        EDO__PROBE3(task_cancel, t->id, EDO__CANCELLED_OUTER, was);
         edo__claimed(t, was);
         edo__task_unref(t);
     }
@@ -123,8 +124,10 @@ void edo__scope_mark(edo_scope *top, uint32_t reason)
     /* The owner may have closed it while we waited for the lock: then there is nothing left to
      * cancel. It cannot while we hold the lock, and afterwards top is not touched any more. */
     uint32_t was = EDO__WORD_IDLE;
-    if (is_open(owner, top))
+    if (is_open(owner, top)) {
         was = mark_open(&list, owner, top, reason);
+        EDO__PROBE3(task_cancel, owner->id, reason, was);
+    }
     edo__spin_unlock(&owner->lock);
     edo__claimed(owner, was);
     spread_all(&list);
@@ -152,8 +155,10 @@ void edo__scope_mark_children(edo_group *g, edo__task *(*collect)(edo_group *g, 
         uint32_t was = EDO__WORD_IDLE;
         edo__spin_lock(&t->lock);
         edo_scope *top = outermost(t);
-        if (top != NULL)
+        if (top != NULL) {
             was = mark_open(&list, t, top, EDO__CANCELLED_SELF);
+            EDO__PROBE3(task_cancel, t->id, EDO__CANCELLED_SELF, was);
+        }
         edo__spin_unlock(&t->lock);
         edo__claimed(t, was);
         edo__task_unref(t);

@@ -64,6 +64,7 @@ static void task_set_options(edo__task *t, const edo_task_options *o)
         t->flags |= EDO__TF_KEPT;
         strncpy(t->name, o->name, sizeof t->name - 1);
         t->name[sizeof t->name - 1] = '\0';
+        EDO__PROBE2(task_name, t->id, &t->name[0]);
     }
     if (o->stack_size != 0)
         t->stack_class = (uint16_t)edo__stack_class_for(t->rt->stacks, o->stack_size);
@@ -167,6 +168,7 @@ int edo__spawn_how(edo_group *g, const edo__spawn *how, uint64_t *id)
     }
     edo__worker *w = self->rt == rt ? self->worker : NULL;
     edo__count_spawn(rt, w, t);
+    EDO__PROBE4(task_spawn, t->id, t->parent, t->fn, t->site);
     if ((how->flags & EDO__TF_BLOCKING) != 0)
         rc = edo__blocking_start(t, w);
     else
@@ -189,6 +191,7 @@ int edo__spawn_at(edo_group *g, edo_fn *fn, void *arg, const char *site)
         edo__task *t = task_make(self->rt, w, fn, arg, site, 0);
         if (edo__likely(t != NULL && edo__group_add(g, t) == 0)) {
             edo__count_spawn_on(w, t);
+            EDO__PROBE4(task_spawn, t->id, t->parent, fn, site);
             edo__schedule_on(w, t);
             edo__coop(self);
             return 0;
@@ -235,6 +238,7 @@ int edo__spawn_into(edo_runtime *rt, edo_group *g, const edo__spawn *how)
         return -ESHUTDOWN;
     }
     edo__count_spawn(rt, w, t);
+    EDO__PROBE4(task_spawn, t->id, t->parent, t->fn, t->site);
     edo__schedule_new(w, t);
     return 0;
 }

@@ -254,6 +254,9 @@ void edo__monitor_report(struct edo__monitor *m, edo__worker *w, edo__watch *see
         if (waits_for_cpu(m, w, seen))
             return;
         edo__aadd(&w->rt->stuck_events, 1u, EDO__RLX);
+        uint64_t task = edo__task_id(seen->task);
+        int64_t held = now - seen->since;
+        EDO__PROBE3(worker_stuck, w->index, task, held);
         EDO_LOG(EDO_LEVEL_WARN, "edo", "worker stuck", edo_field_uint("worker", w->index));
         if (!may_report(m, now)) {
             m->suppressed++;

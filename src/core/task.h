@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/atomic.h"
 #include "base/cpu.h"
+#include "base/probe.h"
 #include "base/spin.h"
 #include "core/stack.h"
 

@@ -21,6 +21,7 @@
 #include "core/timer.h"
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "core/timer_heap.h"
 
 #include <stdlib.h>
@@ -199,6 +200,7 @@ int64_t edo__wheel_next(const edo__wheel *w)
 static void fire(edo__wheel *w, edo__timer *t)
 {
     disarm(w, t);
+    EDO__PROBE3(timer_fire, t->deadline, w->now, t->fire);
     t->fire(t);
 }
 

@@ -22,6 +22,7 @@ void edo__coop_slow(edo__task *self)
     if (edo__is_foreign(self))
         return;
     edo__count(&self->worker->counters.budget_yields);
+    EDO__PROBE2(task_yield, self->id, 1);
     edo__suspend(self, EDO__ACTION_YIELD);
 }
 
@@ -75,6 +76,7 @@ typedef struct wait_timer {
 static void wait_timer_fire(edo__timer *timer)
 {
     wait_timer *t = (wait_timer *)timer;
+    EDO__PROBE3(task_timeout, t->task->id, t->timer.deadline, t->code);
     edo__wake(t->task, t->code); /* t is gone from here on */
 }
 
@@ -136,6 +138,7 @@ uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const voi
         edo__astore(&self->why, (uint8_t)why, EDO__RLX);
         self->why_obj = obj;
         self->claimed_early = 0;
+        EDO__PROBE3(task_suspend, self->id, self->why, self->why_obj);
         edo__suspend(self, EDO__ACTION_PARK);
         code = edo__aload(&self->word, EDO__ACQ);
         if (edo__likely(self->claimed_early == 0))

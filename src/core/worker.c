@@ -110,7 +110,7 @@ static __attribute__((noinline)) void set_self(edo__task *t)
 }
 
 /* All that makes t the running task but the switch itself. */
-static inline void make_current(edo__worker *w, edo__task *t)
+static EDO__INLINE void make_current(edo__worker *w, edo__task *t)
 {
     t->worker = w;
     t->budget = EDO__BUDGET;
@@ -118,14 +118,16 @@ static inline void make_current(edo__worker *w, edo__task *t)
         edo__meter_ran(w, t);
     edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
     edo__astore(&w->tick, w->tick + 1, EDO__REL);
+    EDO__PROBE2(task_run, t->id, w->index);
     set_self(t); /* stays until the next one: nobody asks in between */
 }
 
-static inline void give_stack(edo__task *t, edo__stack *s)
+static EDO__INLINE void give_stack(edo__worker *w, edo__task *t, edo__stack *s)
 {
     s->task = t;
     t->stack = s;
     edo__astore(&t->state, EDO__TASK_LIVE, EDO__RLX);
+    EDO__PROBE3(task_start, t->id, w->index, t->fn);
 }
 
 /* t comes back here: take_quick() finds nothing while w is watched. */
@@ -146,7 +148,7 @@ static void run_task(edo__worker *w, edo__task *t)
             delay_start(w, t);
             return;
         }
-        give_stack(t, s);
+        give_stack(w, t, s);
     }
     w->until_inject--;
     make_current(w, t);
@@ -283,7 +285,7 @@ static inline edo__task *take_quick(edo__worker *w)
 
 /* Leaves the stack `from` for good or until it is resumed: straight for t when it has a stack or a
  * warm one is at hand, else by way of the loop. */
-static inline void leave(edo__worker *w, edo__stack *from, edo__task *t)
+static EDO__INLINE void leave(edo__worker *w, edo__stack *from, edo__task *t)
 {
     if (t == NULL) {
         edo__context_suspend(&from->ctx);
@@ -295,7 +297,7 @@ static inline void leave(edo__worker *w, edo__stack *from, edo__task *t)
             edo__context_suspend(&from->ctx);
             return;
         }
-        give_stack(t, stack_get(w, t->stack_class));
+        give_stack(w, t, stack_get(w, t->stack_class));
     }
     make_current(w, t);
     edo__context_pass(&from->ctx, &t->stack->ctx);
@@ -314,15 +316,16 @@ void edo__suspend(edo__task *self, edo__action action)
 
 /* t has ended on s, which is still in use. Returns when s has its next task: at once when the next
  * one to run is new, so that it costs no switch at all. */
-static inline void end_task(edo__task *t, edo__stack *s)
+static EDO__INLINE void end_task(edo__task *t, edo__stack *s)
 {
     edo__worker *w = t->worker;
+    EDO__PROBE3(task_end, t->id, w->index, t->code);
     t->stack = NULL;
     edo__astore(&w->current, NULL, EDO__RLX);
     edo__group_ended(t, w); /* t may be gone */
     edo__task *next = take_quick(w);
     if (next != NULL && next->stack == NULL && next->stack_class == s->cls) {
-        give_stack(next, s);
+        give_stack(w, next, s);
         make_current(w, next);
         return;
     }
@@ -366,6 +369,7 @@ static edo__task *steal(edo__worker *w)
         for (uint32_t k = 1; k < n; k++)
             edo__queue_local(w, loot[k]);
         edo__count(&w->counters.steals);
+        EDO__PROBE3(worker_steal, w->index, victim->index, n);
         if (edo__trace_on())
             edo__trace_note(EDO__REC_STEAL, n, 0, NULL);
         edo__astore(&w->counters.stolen, w->counters.stolen + n, EDO__RLX);
@@ -438,7 +442,10 @@ static void sleep_until_woken(edo__worker *w, int64_t timeout)
         edo__count(&w->counters.parks);
         if (edo__trace_on())
             edo__trace_note(EDO__REC_SLEEP, 0, 0, NULL);
-        (void)rt->backend->poll(w, timeout);
+        EDO__PROBE2(worker_park, w->index, timeout);
+        int events = rt->backend->poll(w, timeout);
+        EDO__PROBE2(worker_unpark, w->index, events);
+        (void)events;
         if (edo__trace_on())
             edo__trace_note(EDO__REC_WOKEN, 0, 0, NULL);
     }

@@ -92,12 +92,8 @@ static void note_short(const op *o, uint32_t seq, ssize_t done)
         edo__astore(&s->seen[o->dir], seq, EDO__RLX); /* of this one reader or writer */
 }
 
-static ssize_t run(const op *o)
+static ssize_t run_loop(const op *o, edo__task *self)
 {
-    edo__task *self = edo__self();
-    ssize_t rc = edo__checkpoint(self);
-    if (rc < 0)
-        return rc;
     edo__slot *s = o->d->slot;
     bool waited = false;
     for (;;) {
@@ -113,10 +109,22 @@ static ssize_t run(const op *o)
                 return done;
             }
         }
-        rc = edo__slot_wait(s, self, o->dir, seq, o->why, &waited);
+        int rc = edo__slot_wait(s, self, o->dir, seq, o->why, &waited);
         if (rc < 0)
             return rc;
     }
+}
+
+static ssize_t run(const op *o)
+{
+    edo__task *self = edo__self();
+    ssize_t rc = edo__checkpoint(self);
+    if (rc < 0)
+        return rc;
+    EDO__PROBE3(io_submit, self->id, o->d->fd, o->why);
+    rc = run_loop(o, self);
+    EDO__PROBE4(io_complete, self->id, o->d->fd, o->why, rc);
+    return rc;
 }
 
 ssize_t edo__epoll_readv(edo__desc *d, const struct iovec *iov, int n)

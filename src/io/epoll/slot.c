@@ -196,6 +196,7 @@ void edo__slot_event(edo__slot *s, uint32_t gen, uint32_t events)
     chain c = { NULL, &c.head };
     edo__spin_lock(&s->q.lock);
     if (s->gen == gen && s->armed != 0) {
+        EDO__PROBE2(io_ready, s->fd, events);
         if (s->kind == EDO__SLOT_OWNED)
             owned_event(s, events, &c);
         else

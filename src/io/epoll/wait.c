@@ -104,10 +104,12 @@ int edo__epoll_wait_fd(int fd, unsigned events)
         }
     }
     edo__astore(&s->misses, (uint8_t)(edo__aload(&s->misses, EDO__RLX) + 1), EDO__RLX);
+    EDO__PROBE3(io_submit, self->id, fd, EDO__WHY_FD);
     do {
         rc = wait_ready(s, self, events);
     } while (rc ==
              0); /* woken to look again: its worker is gone, or the descriptor changed hands */
+    EDO__PROBE4(io_complete, self->id, fd, EDO__WHY_FD, rc);
     return rc;
 }
 
