@@ -10,18 +10,7 @@
 #include "arch/context.h"
 
 #include "arch/abi.h"
-
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#define HAVE_VALGRIND 1
-#endif
-#endif
-#ifndef HAVE_VALGRIND
-#define VALGRIND_STACK_REGISTER(lo, hi) 0u
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "arch/valgrind.h"
 
 #if EDO__ASAN
 void __sanitizer_start_switch_fiber(void **fake_save, const void *bottom, size_t size);

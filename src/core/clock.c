@@ -32,6 +32,29 @@ int64_t edo__now(const edo__task *self)
     return now;
 }
 
+/* For deadlines only. */
+static int64_t now_about(edo__task *self)
+{
+    const edo_runtime *rt = self->rt;
+    if (edo__unlikely(rt == NULL))
+        return edo__clock_real();
+    edo__worker *w = self->worker;
+    /* pairs with pause, resume and jump */
+    if (edo__unlikely(edo__aload(&rt->clock_paused, EDO__ACQ) != 0))
+        return edo__aload(&rt->clock_virtual, EDO__ACQ);
+    int64_t now = edo__ticks_now(&w->ticks) + edo__aload(&rt->clock_offset, EDO__RLX);
+    w->now = now; /* it was read anyway */
+    return now;
+}
+
+int64_t edo__instant_after(edo__task *self, int64_t after)
+{
+    int64_t at;
+    if (after == EDO_FOREVER || __builtin_add_overflow(now_about(self), after, &at))
+        return EDO_FOREVER;
+    return at;
+}
+
 int64_t edo_now(void)
 {
     edo__task *self = edo__self_task();
@@ -67,10 +90,7 @@ int edo_sleep(int64_t duration)
             edo__coop(self);
         return rc;
     }
-    int64_t at;
-    if (__builtin_add_overflow(edo__now(self), duration, &at))
-        at = EDO_FOREVER;
-    return sleep_until(self, at);
+    return sleep_until(self, edo__instant_after(self, duration));
 }
 
 int edo_clock_pause(void)
@@ -103,6 +123,9 @@ int edo_clock_resume(void)
     int rc = -EALREADY;
     if (rt->clock_paused != 0) {
         edo__astore(&rt->clock_offset, rt->clock_virtual - edo__clock_real(), EDO__RLX);
+        /* Their `now` may be long ago: see edo__checkpoint_slow(). */
+        for (uint32_t i = 0; i < edo__workers_known(rt); i++)
+            edo__aor(&rt->workers[i].wanted, EDO__WANT_TEND, EDO__RLX);
         edo__astore(&rt->clock_paused, 0u, EDO__REL);
         rc = 0;
     }

@@ -196,6 +196,7 @@ static int runtime_init_parts(edo_runtime *rt)
 static int runtime_new(edo_runtime **out, const edo_config *config)
 {
     edo__trace_from_environment();
+    edo__ticks_init();
     edo_runtime *rt = aligned_alloc(EDO__CACHE_LINE, sizeof *rt);
     if (rt == NULL)
         return -ENOMEM;

@@ -4,6 +4,7 @@
 #ifndef EDO_CORE_SCHED_H
 #define EDO_CORE_SCHED_H
 
+#include "arch/ticks.h"
 #include "core/backend.h"
 #include "core/meter.h"
 #include "core/park.h"
@@ -60,6 +61,7 @@ typedef struct edo__worker {
     uint32_t rounds;      /* such looks */
     bool searching;
     int64_t now;        /* the clock as last read: good for "since when" */
+    edo__ticks ticks;   /* a reading of the clock for deadlines          */
     int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */
     uint64_t random;
     uint64_t control_words;            /* the thread's, see arch/context.h */

@@ -170,11 +170,7 @@ void edo__scope_mark_children(edo_group *g, edo__task *(*collect)(edo_group *g, 
 static int scope_open(edo_scope *s, int64_t after, uint32_t flags)
 {
     edo__task *self = edo__self();
-    int64_t deadline = EDO_FOREVER;
-    int64_t now;
-    if (after != EDO_FOREVER && !__builtin_add_overflow(edo__now(self), after, &now))
-        deadline = now;
-    edo__scope_enter(self, s, deadline, flags);
+    edo__scope_enter(self, s, edo__instant_after(self, after), flags);
     return 0;
 }
 

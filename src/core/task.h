@@ -193,6 +193,9 @@ static inline bool edo__pinned(const edo__task *t)
 
 /* The clock as this task sees it. */
 int64_t edo__now(const edo__task *self);
+/* The instant that comes so many nanoseconds from now; EDO_FOREVER when there is none. Cheaper than
+ * asking for the time, and maybe a few nanoseconds later: see arch/ticks.h. */
+int64_t edo__instant_after(edo__task *self, int64_t after);
 
 /* 0 for a stand-in. */
 static inline uint64_t edo__task_id(const edo__task *t)

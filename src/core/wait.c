@@ -11,9 +11,30 @@
 #include "core/scope.h"
 #include "core/sched.h"
 
+/* A deadline that is this far ahead of the worker's last look at the clock has not passed, unless
+ * the monitor has asked for a new look: it does so in every run that it has seen begin, each few
+ * milliseconds. So one that stands still for half a second may delay what follows from a deadline
+ * until it goes on. */
+#define FAR_OFF EDO_MS(500)
+
+static bool is_far_off(const edo__task *self, int64_t deadline)
+{
+    const edo_runtime *rt = self->rt;
+    if (rt == NULL || rt->config.stuck_after == EDO_FOREVER ||
+        edo__aload(&rt->clock_paused, EDO__ACQ) != 0) /* pairs with edo_clock_resume() */
+        return false;
+    const edo__worker *w = self->worker;
+    return (edo__aload(&w->wanted, EDO__RLX) & EDO__WANT_TEND) == 0 && deadline - w->now > FAR_OFF;
+}
+
 int edo__checkpoint_slow(edo__task *self)
 {
-    return edo__scope_cancelled(self, self->scope) ? -ECANCELED : 0;
+    const edo_scope *s = self->scope;
+    if (edo__aload(&s->edo__cancelled, EDO__RLX) != 0)
+        return -ECANCELED;
+    if (s->edo__deadline_eff == EDO_FOREVER || is_far_off(self, s->edo__deadline_eff))
+        return 0;
+    return s->edo__deadline_eff <= edo__now(self) ? -ECANCELED : 0;
 }
 
 void edo__coop_slow(edo__task *self)

@@ -234,10 +234,7 @@ static int take_due(edo_delayqueue *q, int64_t now, edo_delay *out)
 
 static int64_t after_now(int64_t after)
 {
-    int64_t at;
-    if (after < 0)
-        after = 0;
-    return __builtin_add_overflow(edo_now(), after, &at) ? EDO_FOREVER : at;
+    return edo__instant_after(edo__self(), after > 0 ? after : 0);
 }
 
 /* ---- the calls ---- */

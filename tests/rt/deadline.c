@@ -2,6 +2,8 @@
 /* Deadlines as instants, asked for, moved; running under a token; on the paused clock. */
 #include "core_test.h"
 
+#include <time.h>
+
 static int instants(void *arg)
 {
     (void)arg;
@@ -39,6 +41,40 @@ TEST(deadlines_as_instants)
 {
     EACH_WORKERS(w)
     run_on(w, instants, NULL);
+}
+
+/* However far ahead it was when the clock was last looked at. */
+static int far_ones(void *arg)
+{
+    (void)arg;
+    edo_scope s;
+    edo_scope_open(&s, EDO_MS(600));
+    CHECK_INT(edo_checkpoint(), ==, 0);
+    struct timespec ts; /* not by edo_now(): that is a look at the clock */
+    do
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+    while (EDO_SEC(ts.tv_sec) + ts.tv_nsec < edo_deadline());
+    CHECK_INT(edo_checkpoint(), ==, -ECANCELED);
+    CHECK_INT(edo_scope_close(&s, -ECANCELED), ==, -ETIMEDOUT);
+    for (int i = 0; i < 2; i++) {
+        edo_scope_open(&s, EDO_SEC(1800));
+        CHECK_INT(edo_checkpoint(), ==, 0);
+        CHECK_OK(edo_clock_pause());
+        CHECK_INT(edo_checkpoint(), ==, 0);
+        CHECK_OK(edo_clock_advance(EDO_SEC(3600)));
+        if (i == 1)
+            CHECK_INT(edo_checkpoint(), ==, -ECANCELED);
+        CHECK_OK(edo_clock_resume());
+        CHECK_INT(edo_checkpoint(), ==, -ECANCELED);
+        CHECK_INT(edo_scope_close(&s, -ECANCELED), ==, -ETIMEDOUT);
+    }
+    return 0;
+}
+
+TEST(far_deadlines_pass_too)
+{
+    EACH_WORKERS(w)
+    run_on(w, far_ones, NULL);
 }
 
 static int sleep_ms(void *arg)
