@@ -127,10 +127,9 @@ static void child_job_run(edo__job *job)
     const edo_scope *s = &t->group->edo__scope;
     bool late =
         s->edo__deadline_eff != EDO_FOREVER && s->edo__deadline_eff <= edo__clock_now(t->rt);
-    if (edo__aload(&s->edo__cancelled, EDO__SC) != 0 || late)
-        t->code = -ECANCELED;
-    else
-        t->code = t->fn(t->arg);
+    bool cancelled = edo__aload(&s->edo__cancelled, EDO__SC) != 0 || late;
+    /* release: as in edo__stack_entry() */
+    edo__astore(&t->code, cancelled ? -ECANCELED : t->fn(t->arg), EDO__REL);
     edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
     EDO__PROBE3(task_end, t->id, EDO__PROBE_NOBODY, t->code);
     edo__group_ended(t, NULL);
@@ -146,7 +145,7 @@ int edo__blocking_start(edo__task *t, edo__worker *w)
     *job = (edo__job){ .run = child_job_run, .cls = EDO__JOB_USER };
     int rc = edo__pool_submit(t->rt->pool, job);
     if (rc < 0) {
-        t->code = 0;
+        edo__astore(&t->code, 0, EDO__REL); /* as above */
         t->flags |= EDO__TF_UNSEEN;
         edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
         edo__group_ended(t, w);

@@ -20,11 +20,13 @@ static void unlink_watcher(edo__task *t, edo__waiter *w)
     w->queued = false;
 }
 
-/* Under t's lock: what is left of the task with this id. */
+/* Under t's lock: what is left of the task with this id. The slot may be given back and used again
+ * meanwhile, which that lock does not prevent: the code is that of the task if the id, read after
+ * it, is still the same. */
 static bool has_ended(const edo__task *t, uint64_t id, int *code)
 {
     uint8_t state = edo__aload(&t->state, EDO__SC);
-    int result = t->code;
+    int result = edo__aload(&t->code, EDO__ACQ); /* pairs with its store where the task ends */
     bool same = edo__aload(&t->id, EDO__ACQ) == id;
     if (same && state != EDO__TASK_ENDED && state != EDO__TASK_FREE)
         return false;

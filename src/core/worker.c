@@ -342,7 +342,8 @@ void edo__stack_entry(void *stack)
     settle(s->task->worker);
     for (;;) {
         edo__task *t = s->task;
-        t->code = t->fn(t->arg);
+        /* release: after the id of this use of the slot; pairs with has_ended() of join.c */
+        edo__astore(&t->code, t->fn(t->arg), EDO__REL);
         if (edo__unlikely(t->scope != &t->group->edo__scope))
             edo__child_leave(t);
         if (t->locals != NULL)
