@@ -3,7 +3,8 @@
  * running program. Each is one nop, and a note in the file that says where it is and where its
  * arguments are: in the register or the field of memory that the compiler has them in anyway. So a
  * probe's arguments are variables and fields, never calls; what would have to be computed does not
- * belong here unless the path is a slow one.
+ * belong here unless the path is a slow one. No argument is a single byte: gdb does not know the names
+ * that registers of that size have.
  *
  * docs/operating/probes.md lists all of them; tests/house/probes.sh compares. */
 #ifndef EDO_BASE_PROBE_H

@@ -42,8 +42,8 @@ static void on_dump_signal(int sig)
 static void relieve(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
-    bool found = edo__give_away(w);
-    if (found)
+    int found = edo__give_away(w);
+    if (found != 0)
         edo__wake_one(rt);
     if (edo__aload(&rt->clock_paused, EDO__ACQ) == 0)
         (void)edo__worker_expire(w, edo__clock_now(rt));

@@ -159,7 +159,7 @@ uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const voi
         edo__astore(&self->why, (uint8_t)why, EDO__RLX);
         self->why_obj = obj;
         self->claimed_early = 0;
-        EDO__PROBE3(task_suspend, self->id, self->why, self->why_obj);
+        EDO__PROBE3(task_suspend, self->id, why, obj);
         edo__suspend(self, EDO__ACTION_PARK);
         code = edo__aload(&self->word, EDO__ACQ);
         if (edo__likely(self->claimed_early == 0))
