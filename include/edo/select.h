@@ -13,6 +13,7 @@
 #include <edo/base.h>
 #include <edo/broadcast.h>
 #include <edo/chan.h>
+#include <edo/delayqueue.h>
 #include <edo/io.h>
 #include <edo/sync.h>
 #include <edo/task.h>
@@ -41,6 +42,8 @@ typedef enum edo_case_kind {
     EDO_CASE_MUTEX,
     EDO_CASE_SEM,
     EDO_CASE_BLOCKING,
+    EDO_CASE_GROUP_NEXT,
+    EDO_CASE_DELAYQUEUE_NEXT,
 } edo_case_kind;
 
 /* One thing to wait for; written with the macros below. */
@@ -83,6 +86,14 @@ typedef struct edo_case {
 /* When it happened the caller holds the mutex, or has the permits. */
 #define EDO_LOCK(mutex) EDO__CASE(EDO_CASE_MUTEX, mutex, 0, 0, 0, 0)
 #define EDO_ACQUIRE(sem, n) EDO__CASE(EDO_CASE_SEM, sem, 0, n, 0, 0)
+/* The next child of a group that the caller has opened, as edo_group_next(); edo_result *result. The
+ * case's code is 1, or 0 when no child is left. Unlike edo_group_next() a select ends with
+ * -ECANCELED when the group itself is cancelled, by the failure of a child for example (see
+ * keep_going): the results are still there for edo_group_next(). */
+#define EDO_GROUP_NEXT(group, result) EDO__CASE(EDO_CASE_GROUP_NEXT, group, result, 0, 0, 0)
+/* The next entry of an edo_delayqueue, as edo_delayqueue_next(); edo_delay *delay. It stands in line
+ * with others who wait for the queue. */
+#define EDO_DELAYQUEUE_NEXT(queue, delay) EDO__CASE(EDO_CASE_DELAYQUEUE_NEXT, queue, delay, 0, 0, 0)
 /* fn(arg) on the blocking pool, as in edo_blocking(); happens when it has returned. It is started
  * only if no other case is ready. When another one wins, a job that has not started is taken back;
  * one that runs already is waited for, because arg may point into the caller's frame: this is the
@@ -97,7 +108,7 @@ typedef struct edo_case {
  * Returns the index of the one that happened, its code in cases[i].result (0, -EPIPE for a closed
  * channel, the ready events for a descriptor, the child's code for EDO_JOINED, -ESRCH when no such
  * task is there to wait for); or -ECANCELED, -EINVAL, -EBADF for a bad descriptor, or -EPERM for a
- * job outside of a task. A cancel that finds a job of EDO_BLOCKING running waits for it and returns
+ * job outside of a task and for another task's group. A cancel that finds a job of EDO_BLOCKING running waits for it and returns
  * its index.
  * When several are ready, each is as likely to be chosen.
  *

@@ -58,13 +58,13 @@ typedef struct edo_group {
     bool edo__keep_going;
     bool edo__discard;
     bool edo__ordered;
-    bool edo__owner_ordered;           /* the owner waits in next for the first in line      */
+    bool edo__owner_ordered;           /* the owner waits for the first in line to end       */
     struct edo__task *edo__children;   /* live ones, doubly linked                           */
     struct edo__results *edo__results; /* of ended children, not taken yet, oldest first     */
     struct edo__results *edo__results_last;
     struct edo__task *edo__taken;  /* whose name the last edo_group_next() returned      */
-    struct edo__task *edo__owner;  /* waits in close, or in next                         */
-    bool edo__owner_next;          /* in next: any result will do                        */
+    struct edo__task *edo__owner;  /* waits in close, next or a select                   */
+    uint8_t edo__owner_wants;      /* all children to end, or any; and its wake code     */
     struct edo__waiter *edo__room; /* spawners waiting for room, first come first served */
     struct edo__waiter *edo__room_last;
     const char *edo__name;

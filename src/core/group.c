@@ -187,14 +187,23 @@ static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
     return kept;
 }
 
+/* edo_group.edo__owner_wants: whether all children have to end, and what is added to EDO__WAKE_OK to
+ * wake the owner: the index of a case in select, else 0. */
+#define WANTS_ALL 0x80u
+
+static inline uint32_t owner_code(const edo_group *g)
+{
+    return EDO__WAKE_OK + (g->edo__owner_wants & ~WANTS_ALL);
+}
+
 /* Under g's lock: claims the owner if what it waits for has come. */
 static inline edo__task *claim_owner(edo_group *g, uint32_t *was)
 {
     edo__task *owner = g->edo__owner;
-    if (owner == NULL || (g->edo__live != 0 && !g->edo__owner_next))
+    if (owner == NULL || (g->edo__live != 0 && (g->edo__owner_wants & WANTS_ALL) != 0))
         return NULL;
     g->edo__owner = NULL;
-    *was = edo__claim(owner, EDO__WAKE_OK);
+    *was = edo__claim(owner, owner_code(g));
     return owner;
 }
 
@@ -227,7 +236,7 @@ static edo__task *limited_ended(edo_group *g, edo__task *t, bool *kept, edo__tas
         if (g->edo__owner_ordered && edo__ordered_first(g)->state != EDO__CHILD_LIVE) {
             g->edo__owner_ordered = false;
             *owner = g->edo__scope.edo__owner;
-            *owner_was = edo__claim(*owner, EDO__WAKE_OK);
+            *owner_was = edo__claim(*owner, owner_code(g));
         }
     }
     return claim_room(g, room_was);
@@ -310,7 +319,7 @@ static inline uint32_t owner_waits(edo_group *g, edo__task *self, owner_wait wha
         g->edo__owner_ordered = true;
     else
         g->edo__owner = self;
-    g->edo__owner_next = what == FOR_NEXT;
+    g->edo__owner_wants = what >= FOR_NEXT ? 0 : WANTS_ALL;
     edo__spin_unlock(&g->edo__lock);
     edo__why why = what >= FOR_NEXT ? EDO__WHY_GROUP_NEXT : EDO__WHY_GROUP_CLOSE;
     uint32_t code = edo__wait_commit(self, &g->edo__lock, why, g);
@@ -431,13 +440,54 @@ int edo_group_next(edo_group *g, edo_result *out)
 
 int edo_group_next_nowait(edo_group *g, edo_result *out)
 {
-    edo__task *self = g->edo__scope.edo__owner;
-    edo_debug_assert(self == edo__self());
     drop_taken(g);
+    return edo__group_try_next(g, out);
+}
+
+int edo__group_try_next(edo_group *g, edo_result *out)
+{
+    edo__task *self = g->edo__scope.edo__owner, *before = g->edo__taken;
+    edo_debug_assert(self == edo__self());
     int rc = take_locked(g, self, out);
     if (rc == -EAGAIN)
         edo__spin_unlock(&g->edo__lock);
+    if (rc == 1 && before != NULL)
+        edo__task_unref(before);
     return rc;
+}
+
+/* Under g's lock: whether edo_group_next() would not have to wait. */
+static bool has_next(const edo_group *g)
+{
+    if (g->edo__ordered) {
+        const edo__child *first = edo__ordered_first(g);
+        return first == NULL || first->state != EDO__CHILD_LIVE;
+    }
+    const edo__results *first = g->edo__results;
+    return g->edo__live == 0 || (first != NULL && first->taken != first->put);
+}
+
+bool edo__group_watch_next(edo_group *g, const edo__waiter *w)
+{
+    edo__spin_lock(&g->edo__lock);
+    bool ready = has_next(g);
+    if (!ready) {
+        if (g->edo__ordered)
+            g->edo__owner_ordered = true;
+        else
+            g->edo__owner = w->task;
+        g->edo__owner_wants = (uint8_t)(w->code - EDO__WAKE_OK);
+    }
+    edo__spin_unlock(&g->edo__lock);
+    return ready;
+}
+
+void edo__group_unwatch_next(edo_group *g)
+{
+    edo__spin_lock(&g->edo__lock);
+    g->edo__owner = NULL;
+    g->edo__owner_ordered = false;
+    edo__spin_unlock(&g->edo__lock);
 }
 
 int edo_group_wait(edo_group *g)

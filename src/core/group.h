@@ -107,6 +107,14 @@ static inline int edo__group_add(edo_group *g, edo__task *t)
     edo__spin_unlock(&g->edo__lock);
     return rc;
 }
+/* select's part, for the owner. Takes the next result if there is one, as edo_group_next_nowait();
+ * without any effect if not. */
+int edo__group_try_next(edo_group *g, edo_result *out);
+/* False: from here on w's task is claimed with w's code when the next result may be there, until
+ * edo__group_unwatch_next(). True: it may be there now. */
+bool edo__group_watch_next(edo_group *g, const struct edo__waiter *w);
+void edo__group_unwatch_next(edo_group *g);
+
 /* Calls the next spawner that waits for room, for one who was called and does not use it. */
 void edo__group_pass_room(edo_group *g);
 /* t has ended: tells the group, and lets go of t. On the worker that ran it, or NULL elsewhere. */

@@ -12,6 +12,7 @@
 
 #include <edo/broadcast.h>
 #include <edo/chan.h>
+#include <edo/delayqueue.h>
 #include <edo/select.h>
 #include <edo/watch.h>
 
@@ -53,6 +54,12 @@ void edo__sem_disarm(edo_sem *s, edo__waiter *w);
 /* The winner takes the value afterwards, with edo_broadcast_recv_nowait(). */
 int edo__broadcast_arm(edo_broadcast_rx *rx, edo__waiter *w);
 void edo__broadcast_disarm(edo_broadcast_rx *rx, edo__waiter *w);
+/* w keeps its place in line from one round of select to the next, so there is no disarming, and it
+ * leaves at the end. w->n: when it has to look again, EDO_FOREVER for never. finish: after its case
+ * was what woke the select; -EAGAIN: it was too early. */
+int edo__delayqueue_arm(edo_delayqueue *q, edo__waiter *w);
+int edo__delayqueue_finish(edo_delayqueue *q, edo__waiter *w);
+void edo__delayqueue_leave(edo_delayqueue *q, edo__waiter *w);
 int edo__watch_arm(edo_watch_rx *rx, edo__waiter *w);
 void edo__watch_disarm(edo_watch_rx *rx, edo__waiter *w);
 

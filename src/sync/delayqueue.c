@@ -12,6 +12,7 @@
  *
  * The head of the line has a timer for the first instant. It is called when an earlier one comes in,
  * and not when the first entry is taken away or moved back: then it looks once for nothing. */
+#include "sync/cases.h"
 #include "sync/line.h"
 
 #include <edo/delayqueue.h>
@@ -321,7 +322,7 @@ int edo_delayqueue_remove(edo_delayqueue *q, edo_delay_key key, edo_delay *out)
 /* The lock is held on entry, and not on return. */
 static int next_in_line(edo_delayqueue *q, edo__task *self, edo_delay *out)
 {
-    edo__waiter w = { .task = self };
+    edo__waiter w = { .task = self, .code = EDO__WAKE_CALLED };
     edo__waitq_push(&q->edo__q, &w);
     int rc;
     do {
@@ -361,6 +362,55 @@ int edo_delayqueue_next_nowait(edo_delayqueue *q, edo_delay *out)
     edo__spin_unlock(&q->edo__q.lock);
     return rc;
 }
+
+/* ---- select ---- */
+
+/* Under the lock, w being at the head: the first entry, if it is due, goes to a select that nothing
+ * else has decided. */
+static int arm_head(edo_delayqueue *q, edo__waiter *w, int64_t now)
+{
+    bool due = q->edo__len > 0 ? place_at(q, 0)->at <= now : q->edo__q.state == CLOSED;
+    if (!due)
+        return EDO__ARMED;
+    if (edo__claim(w->task, w->code) != EDO__WORD_IDLE)
+        w->result = take_due(q, now, w->value);
+    return EDO__DECIDED;
+}
+
+int edo__delayqueue_arm(edo_delayqueue *q, edo__waiter *w)
+{
+    int64_t now = edo__now(w->task);
+    edo__spin_lock(&q->edo__q.lock);
+    if (!w->queued)
+        edo__waitq_push(&q->edo__q, w);
+    bool head = q->edo__q.head == w;
+    w->result = -EAGAIN;
+    int rc = head ? arm_head(q, w, now) : EDO__ARMED;
+    w->n = (uint64_t)(head && q->edo__len > 0 ? place_at(q, 0)->at : EDO_FOREVER);
+    edo__spin_unlock(&q->edo__q.lock);
+    return rc;
+}
+
+int edo__delayqueue_finish(edo_delayqueue *q, edo__waiter *w)
+{
+    if (w->result != -EAGAIN)
+        return w->result; /* when it was armed */
+    int64_t now = edo__now(w->task);
+    edo__spin_lock(&q->edo__q.lock);
+    int rc = q->edo__q.head == w ? take_due(q, now, w->value) : -EAGAIN;
+    edo__spin_unlock(&q->edo__q.lock);
+    return rc;
+}
+
+void edo__delayqueue_leave(edo_delayqueue *q, edo__waiter *w)
+{
+    edo__spin_lock(&q->edo__q.lock);
+    edo__task *next = w->queued ? edo__line_leave(&q->edo__q, w) : NULL;
+    edo__spin_unlock(&q->edo__q.lock);
+    edo__line_called(next);
+}
+
+/* ---- looking, closing ---- */
 
 int edo_delayqueue_peek(edo_delayqueue *q, edo_delay *out)
 {

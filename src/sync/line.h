@@ -6,7 +6,9 @@
  * head looks for itself, under the lock, whenever its timer fires or it is called because something
  * has changed, and keeps its place while it waits again. Whoever leaves the line as its head calls
  * the next one, who then looks in turn. A call that finds the head awake is not needed: it is about
- * to take the lock and look, or to leave and call the next. */
+ * to take the lock and look, or to leave and call the next.
+ *
+ * w->code: EDO__WAKE_CALLED, or that of a select's case. */
 #ifndef EDO_SYNC_LINE_H
 #define EDO_SYNC_LINE_H
 
@@ -36,7 +38,7 @@ static inline edo__task *edo__line_call(edo__waitq *q)
     if (q->head == NULL)
         return NULL;
     edo__task *t = q->head->task;
-    return edo__claim(t, EDO__WAKE_CALLED) == EDO__WORD_PARKED ? t : NULL;
+    return edo__claim(t, q->head->code) == EDO__WORD_PARKED ? t : NULL;
 }
 
 /* Under the lock: w leaves the line. */

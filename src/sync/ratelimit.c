@@ -69,7 +69,7 @@ static int try_acquire(edo_ratelimit *r, uint64_t n, int64_t now)
 static int acquire_in_line(edo_ratelimit *r, edo__task *self, uint64_t n)
 {
     edo__waitq *q = &r->edo__q;
-    edo__waiter w = { .task = self, .n = n };
+    edo__waiter w = { .task = self, .code = EDO__WAKE_CALLED, .n = n };
     edo__waitq_push(q, &w);
     int rc;
     do {

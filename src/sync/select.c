@@ -12,8 +12,10 @@
  * The word says which case it was: EDO__WAKE_OK + its index. What the cases themselves do is in
  * select_cases.c.
  *
- * A descriptor may turn out not to be ready after all; then 2 and 3 are done again. A job is the
- * exception to 3: it is started once, lives through such rounds, and is settled at the end. */
+ * A descriptor may turn out not to be ready after all, or the first entry of a delay queue to be due
+ * later; then 2 and 3 are done again. There are two exceptions to 3: a job is started once, lives
+ * through such rounds, and is settled at the end; and who stands in line for a delay queue keeps its
+ * place through them. */
 #include "core/sched.h"
 #include "sync/select_cases.h"
 
@@ -34,6 +36,7 @@ typedef struct selection {
     bool biased;
     bool registers; /* some case cannot be tried, only armed */
     bool jobs;
+    bool lines; /* some case stands in a line */
     uint8_t order[CASES_MAX];
 } selection;
 
@@ -66,6 +69,7 @@ static int prepare(selection *s)
         case EDO_CASE_JOINED:
         case EDO_CASE_FD: s->registers = true; break;
         case EDO_CASE_BLOCKING: s->jobs = true; break;
+        case EDO_CASE_DELAYQUEUE_NEXT: s->lines = true; break;
         default: break;
         }
     }
@@ -159,6 +163,20 @@ static int arm_all(selection *s, bool wait, size_t *armed)
     return rc;
 }
 
+/* A case at the head of its line waits for an instant that is known since it was armed. Who calls
+ * the head wakes it with its case's code; so the timer has another one, see
+ * edo__wait_commit_until(). */
+static void first_in_lines(const selection *s, int64_t *at, uint32_t *code)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        edo_case *c = &s->cases[i];
+        if (c->kind == EDO_CASE_DELAYQUEUE_NEXT && edo__case_until(c) < *at) {
+            *at = edo__case_until(c);
+            *code = EDO__WAKE_OK + CASES_MAX + (uint32_t)i;
+        }
+    }
+}
+
 static uint32_t suspend(selection *s)
 {
     if (!s->timed) {
@@ -170,9 +188,13 @@ static uint32_t suspend(selection *s)
             s->at_code = s->after_code;
         }
     }
+    int64_t at = s->at;
+    uint32_t code = s->at_code;
+    if (s->lines)
+        first_in_lines(s, &at, &code);
     /* No lock to pass through: disarming takes them all. */
-    edo__select_view view = { .cases = s->cases, .n = s->n, .at = s->at };
-    return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, &view, s->at, s->at_code);
+    edo__select_view view = { .cases = s->cases, .n = s->n, .at = at };
+    return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, &view, at, code);
 }
 
 /* Phases 2 and 3. wait false: only looks, by way of arming. -EAGAIN: none was ready, or a
@@ -194,8 +216,8 @@ static int arm_and_wait(selection *s, bool wait)
         return rc < 0 ? rc : -EAGAIN;
     if (code < EDO__WAKE_OK)
         return -ECANCELED;
-    edo_case *c = &s->cases[code - EDO__WAKE_OK];
-    return edo__case_finish(c) ? (int)(code - EDO__WAKE_OK) : -EAGAIN;
+    uint32_t i = (code - EDO__WAKE_OK) % CASES_MAX; /* beyond: a timer of a line */
+    return edo__case_finish(&s->cases[i]) ? (int)i : -EAGAIN;
 }
 
 /* The jobs, when all else is decided: rc is what the call would return. A job that has run is what
@@ -208,6 +230,15 @@ static int settle_jobs(selection *s, int rc)
             rc = (int)i;
     }
     return rc;
+}
+
+/* Before jobs are settled: those behind do not wait for them. */
+static void leave_lines(selection *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->cases[i].kind == EDO_CASE_DELAYQUEUE_NEXT)
+            edo__case_leave(&s->cases[i]);
+    }
 }
 
 static int wait_for_one(edo_case *cases, size_t n, bool biased)
@@ -224,6 +255,8 @@ static int wait_for_one(edo_case *cases, size_t n, bool biased)
     rc = s.registers ? -EAGAIN : try_all(&s);
     while (rc == -EAGAIN)
         rc = arm_and_wait(&s, true);
+    if (s.lines)
+        leave_lines(&s);
     if (s.jobs)
         rc = settle_jobs(&s, rc);
     return rc;
@@ -236,7 +269,10 @@ static int look_for_one(edo_case *cases, size_t n, bool biased)
     if (rc < 0)
         return rc;
     put_in_order(&s);
-    return s.registers ? arm_and_wait(&s, false) : try_all(&s);
+    rc = s.registers ? arm_and_wait(&s, false) : try_all(&s);
+    if (s.lines)
+        leave_lines(&s);
+    return rc;
 }
 
 int edo_select(edo_case *cases, size_t n)

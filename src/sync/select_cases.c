@@ -5,6 +5,7 @@
 
 #include "core/backend.h"
 #include "core/blocking.h"
+#include "core/group.h"
 #include "core/join.h"
 #include "core/token.h"
 
@@ -39,6 +40,15 @@ int edo__case_check(edo_case *c, const edo__task *self)
         if (c->fn == NULL)
             return -EINVAL;
         return edo__is_foreign(self) ? -EPERM : 0;
+    case EDO_CASE_GROUP_NEXT:
+        if (c->object == NULL || c->value == NULL)
+            return -EINVAL;
+        return ((const edo_group *)c->object)->edo__scope.edo__owner == self ? 0 : -EPERM;
+    case EDO_CASE_DELAYQUEUE_NEXT:
+        *waiter_of(c) = (edo__waiter){ .queued = false };
+        if (c->value == NULL)
+            return -EINVAL;
+        break;
     case EDO_CASE_RESERVE:
         if (c->value == NULL)
             return -EINVAL;
@@ -86,6 +96,8 @@ int edo__case_try(edo_case *c)
     case EDO_CASE_MUTEX: return edo_mutex_lock_nowait(c->object);
     case EDO_CASE_SEM: return edo_sem_acquire_nowait(c->object, (uint64_t)c->number);
     case EDO_CASE_TOKEN: return edo_token_cancelled(c->object) ? 0 : -EAGAIN;
+    case EDO_CASE_GROUP_NEXT: return edo__group_try_next(c->object, c->value);
+    case EDO_CASE_DELAYQUEUE_NEXT: return edo_delayqueue_next_nowait(c->object, c->value);
     case EDO_CASE_AFTER: return c->number <= 0 ? 0 : -EAGAIN;
     case EDO_CASE_AT: return c->number <= edo_now() ? 0 : -EAGAIN;
     default: /* NONE; JOINED, FD and BLOCKING are not tried */ return -EAGAIN;
@@ -135,10 +147,20 @@ static int arm_reserve(const edo_case *c, edo__waiter *w)
     return rc < 0 ? decide(w, rc) : edo__chan_arm_reserve(c->object, w);
 }
 
+static int arm_delayed(edo_case *c, edo__task *self, uint32_t code)
+{
+    edo__waiter *w = waiter_of(c);
+    if (!w->queued) /* else it has a place in line, and others look at it */
+        *w = (edo__waiter){ .task = self, .code = code, .select = true, .value = c->value };
+    return edo__delayqueue_arm(c->object, w);
+}
+
 int edo__case_arm(edo_case *c, edo__task *self, uint32_t code)
 {
     if (c->kind == EDO_CASE_BLOCKING)
         return arm_job(c, self, code);
+    if (c->kind == EDO_CASE_DELAYQUEUE_NEXT)
+        return arm_delayed(c, self, code);
     edo__waiter *w = waiter_of(c);
     *w = (edo__waiter){ .task = self, .code = code, .select = true, .value = c->value };
     switch (c->kind) {
@@ -155,6 +177,8 @@ int edo__case_arm(edo_case *c, edo__task *self, uint32_t code)
     case EDO_CASE_SEM: w->n = (uint64_t)c->number; return edo__sem_arm(c->object, w);
     case EDO_CASE_TOKEN: return edo__token_watch(c->object, w) ? decide(w, 0) : EDO__ARMED;
     case EDO_CASE_JOINED: return arm_joined(c, w);
+    case EDO_CASE_GROUP_NEXT:
+        return edo__group_watch_next(c->object, w) ? decide(w, 0) : EDO__ARMED;
     case EDO_CASE_FD: return arm_fd(c, w);
     case EDO_CASE_AFTER: return c->number <= 0 ? decide(w, 0) : EDO__ARMED;
     case EDO_CASE_AT: return c->number <= edo_now() ? decide(w, 0) : EDO__ARMED;
@@ -179,6 +203,7 @@ void edo__case_disarm(edo_case *c, const edo__task *self)
     case EDO_CASE_SEM: edo__sem_disarm(c->object, w); return;
     case EDO_CASE_TOKEN: edo__token_unwatch(c->object, w); return;
     case EDO_CASE_JOINED: edo__join_unwatch((uint64_t)c->number, w); return;
+    case EDO_CASE_GROUP_NEXT: edo__group_unwatch_next(c->object); return;
     case EDO_CASE_FD: edo__backend_of(self)->unwatch((int)c->number, w); return;
     default: return;
     }
@@ -186,14 +211,32 @@ void edo__case_disarm(edo_case *c, const edo__task *self)
 
 bool edo__case_finish(edo_case *c)
 {
-    if (c->kind == EDO_CASE_BLOCKING)
-        return true; /* its result is set when it is settled */
+    switch (c->kind) {
+    case EDO_CASE_BLOCKING: return true; /* its result is set when it is settled */
+    case EDO_CASE_GROUP_NEXT:            /* nobody else takes results */
+        c->result = edo__group_try_next(c->object, c->value);
+        return c->result != -EAGAIN;
+    case EDO_CASE_DELAYQUEUE_NEXT:
+        c->result = edo__delayqueue_finish(c->object, waiter_of(c));
+        return c->result != -EAGAIN;
+    default: break;
+    }
     c->result = waiter_of(c)->result;
     if (c->kind == EDO_CASE_BROADCAST)
         c->result = edo_broadcast_recv_nowait(c->object, c->value);
     else if (c->kind == EDO_CASE_RESERVE && c->result == 0)
         *(edo_permit *)c->value = (edo_permit){ c->object, 1 };
     return !(c->kind == EDO_CASE_FD && c->result == 0);
+}
+
+void edo__case_leave(edo_case *c)
+{
+    edo__delayqueue_leave(c->object, waiter_of(c));
+}
+
+int64_t edo__case_until(edo_case *c)
+{
+    return (int64_t)waiter_of(c)->n;
 }
 
 bool edo__case_settle(edo_case *c)

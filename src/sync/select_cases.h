@@ -16,6 +16,10 @@ int edo__case_arm(edo_case *c, edo__task *self, uint32_t code);
 void edo__case_disarm(edo_case *c, const edo__task *self);
 /* It has happened: sets its result. False: it turns out that it has not. */
 bool edo__case_finish(edo_case *c);
+/* A place in line that is kept for the time of the call is given up. */
+void edo__case_leave(edo_case *c);
+/* When a case ends a wait by itself, EDO_FOREVER for never; of one that is armed. */
+int64_t edo__case_until(edo_case *c);
 /* A job's end: see edo__task_job_settle(). Sets its result. */
 bool edo__case_settle(edo_case *c);
 
