@@ -108,8 +108,8 @@ typedef struct edo_case {
  * Returns the index of the one that happened, its code in cases[i].result (0, -EPIPE for a closed
  * channel, the ready events for a descriptor, the child's code for EDO_JOINED, -ESRCH when no such
  * task is there to wait for); or -ECANCELED, -EINVAL, -EBADF for a bad descriptor, or -EPERM for a
- * job outside of a task and for another task's group. A cancel that finds a job of EDO_BLOCKING running waits for it and returns
- * its index.
+ * job outside of a task and for another task's group. A cancel that finds a job of EDO_BLOCKING
+ * running waits for it and returns its index.
  * When several are ready, each is as likely to be chosen.
  *
  * Suspends: maybe
