@@ -437,9 +437,11 @@ static int start_locked(const edo_trace_options *o)
 {
     if (tracer.on)
         return -EBUSY;
-    if (o->format > EDO_TRACE_PERFETTO || !edo__trace_filter_set(o->filter ? o->filter : "info"))
+    if (o->format > EDO_TRACE_PERFETTO)
         return -EINVAL;
-    int rc = open_out(o);
+    int rc = edo__trace_filter_set(o->filter ? o->filter : "info");
+    if (rc == 0)
+        rc = open_out(o);
     if (rc < 0)
         return rc;
     forget_old();

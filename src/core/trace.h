@@ -84,8 +84,8 @@ void edo__trace_out_record(edo__trace_out *o, edo__ring *r, const edo__rec *rec)
 void edo__trace_out_lost(edo__trace_out *o, const edo__ring *r, uint64_t n, int64_t now);
 void edo__trace_out_end(edo__trace_out *o);
 
-/* filter: false when it is not understood. */
-bool edo__trace_filter_set(const char *text);
+/* Returns 0, -EINVAL when it is not understood, or -ENOMEM. */
+int edo__trace_filter_set(const char *text);
 edo_level edo__trace_filter_level(const char *target);
 edo_level edo__trace_filter_max(void);
 

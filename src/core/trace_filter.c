@@ -2,6 +2,7 @@
 /* Which levels are traced: "info,net=debug". A filter is never changed, only replaced. */
 #include "core/trace.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -51,16 +52,16 @@ static bool rule_add(filter *f, const char *text, size_t len)
     return true;
 }
 
-bool edo__trace_filter_set(const char *text)
+int edo__trace_filter_set(const char *text)
 {
     filter *f = calloc(1, sizeof *f);
     if (f == NULL)
-        return false;
+        return -ENOMEM;
     for (;;) {
         size_t len = strcspn(text, ",");
         if (!rule_add(f, text, len)) {
             free(f);
-            return false;
+            return -EINVAL;
         }
         if (text[len] == '\0')
             break;
@@ -68,7 +69,7 @@ bool edo__trace_filter_set(const char *text)
     }
     f->older = current;
     edo__astore(&current, f, EDO__REL); /* pairs with the load in edo__trace_filter_level() */
-    return true;
+    return 0;
 }
 
 edo_level edo__trace_filter_level(const char *target)

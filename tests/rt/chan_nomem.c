@@ -1,42 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Channels when memory runs out: every allocation in turn fails. What a failed call leaves behind
  * is what was there before. */
+#include "countdown.h"
 #include "storm.h"
 
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define OWN_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_MALLOC 0
-#endif
-#endif
-#ifndef OWN_MALLOC
-#define OWN_MALLOC 1
-#endif
-
 #if OWN_MALLOC
-static _Thread_local int countdown; /* the allocation that fails; 0: none */
-
-static bool fails(void)
-{
-    return countdown > 0 && --countdown == 0;
-}
-
-void *__libc_malloc(size_t size);
-void *__libc_memalign(size_t align, size_t size);
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : __libc_malloc(size);
-}
-
-void *aligned_alloc(size_t align, size_t size)
-{
-    return fails() ? NULL : __libc_memalign(align, size);
-}
-
 TEST(create_without_memory)
 {
     edo_chan *c = NULL;

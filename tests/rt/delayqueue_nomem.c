@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The delay queue when memory runs out: a failed insert changes nothing, and the next one works. */
 #include "core_test.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define OWN_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_MALLOC 0
-#endif
-#endif
-#ifndef OWN_MALLOC
-#define OWN_MALLOC 1
-#endif
+#include "countdown.h"
 
 #if OWN_MALLOC
-static _Thread_local int countdown; /* the allocation that fails; 0: none */
-
-void *__libc_malloc(size_t size);
-
-void *malloc(size_t size)
-{
-    return countdown > 0 && --countdown == 0 ? NULL : __libc_malloc(size);
-}
-
 static void fail_nth(int n)
 {
     enum { MANY = 5000 };

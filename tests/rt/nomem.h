@@ -10,74 +10,26 @@
 #define EDO_TEST_NOMEM_H
 
 #include "core_test.h"
-
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define OWN_MALLOC 1
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#undef OWN_MALLOC
-#endif
-#endif
-#endif
+#include "own_malloc.h"
 
 static long countdown = -1; /* atomic; below zero: nothing fails */
-static long alive, failed;  /* atomic */
+static long failed;         /* atomic */
 
-#ifdef OWN_MALLOC
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *p);
-
-static bool fails(void)
+#if OWN_MALLOC
+static bool allocation_fails(void)
 {
     if (LOAD(&countdown) < 0 || __atomic_fetch_sub(&countdown, 1, __ATOMIC_SEQ_CST) != 0)
         return false;
     ADD(&failed, 1);
     return true;
 }
-
-static void *counted(void *p)
-{
-    if (p != NULL)
-        ADD(&alive, 1);
-    return p;
-}
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : counted(__libc_malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : counted(__libc_calloc(n, size));
-}
-
-void *realloc(void *p, size_t size)
-{
-    if (fails())
-        return NULL;
-    return p == NULL ? counted(__libc_malloc(size)) : __libc_realloc(p, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : counted(__libc_memalign(alignment, size));
-}
-
-void free(void *p)
-{
-    if (p != NULL)
-        ADD(&alive, -1);
-    __libc_free(p);
-}
+#else
+static long alive;
 #endif
 
 static void needs_own_malloc(void)
 {
-#ifndef OWN_MALLOC
+#if !OWN_MALLOC
     SKIP("the allocator is the sanitizer's");
 #endif
     if (test_scale(1000) != 1000)

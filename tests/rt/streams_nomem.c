@@ -1,40 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The streams toolkit when memory runs out: every allocation in turn fails, and what a failed call
  * leaves behind is what was there before. */
+#include "countdown.h"
 #include "streams_test.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define OWN_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_MALLOC 0
-#endif
-#endif
-#ifndef OWN_MALLOC
-#define OWN_MALLOC 1
-#endif
-
 #if OWN_MALLOC
-static _Thread_local int countdown; /* the allocation that fails; 0: none */
-
-static bool fails(void)
-{
-    return countdown > 0 && --countdown == 0;
-}
-
-void *__libc_malloc(size_t size);
-void *__libc_realloc(void *p, size_t size);
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : __libc_malloc(size);
-}
-
-void *realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __libc_realloc(p, size);
-}
-
 /* Makes one stream of every kind; how == the kind. The streams below are made and kept outside. */
 static int make(int how, edo_stream *below[2], edo_stream **a, edo_stream **b, edo_reader *r)
 {
