@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the examples in the comments of the public headers take for granted: names they use without
  * declaring them. Each example is compiled after this file (reference.sh), with EXAMPLE_name of its
- * header defined. A name that an example declares itself hides the one here. */
+ * header defined. A name that an example declares itself hides the one here. stage.c makes what is
+ * declared here. */
 #include <edo/edo.h>
 #ifdef EXAMPLE_http
 #include <edo/http.h>
