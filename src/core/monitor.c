@@ -153,7 +153,6 @@ static void *monitor_thread(void *arg)
 {
     edo_runtime *rt = arg;
     struct edo__monitor *m = rt->monitor;
-    int64_t idle_since = 0;
     pthread_setname_np(pthread_self(), "edo-monitor");
     edo__slice_short(); /* spares inherit it */
     while (edo__aload(&m->stop, EDO__ACQ) == 0) {
@@ -161,12 +160,12 @@ static void *monitor_thread(void *arg)
         answer_dump(rt);
         bool held = look_at_all(rt, now);
         if (!edo__idle_all_asleep(&rt->idle)) {
-            idle_since = 0;
-        } else if (idle_since == 0) {
-            idle_since = now;
-        } else if (now - idle_since > MONITOR_IDLE) {
+            m->idle_since = 0;
+        } else if (m->idle_since == 0) {
+            m->idle_since = now;
+        } else if (now - m->idle_since > MONITOR_IDLE) {
             sleep_with_workers(rt);
-            idle_since = 0;
+            m->idle_since = 0;
         }
         int64_t next = held && m->period > PERIOD_HELD ? now + PERIOD_HELD : m->next_look;
         int64_t left = next - edo__clock_real();

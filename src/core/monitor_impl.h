@@ -59,6 +59,7 @@ struct edo__monitor {
     uint32_t stop;   /* atomic */
     uint32_t asleep; /* atomic, futex: 1 while all workers sleep and so does the monitor */
     int64_t period;
+    int64_t idle_since;  /* every worker sleeps; 0: one does not */
     int64_t next_look;   /* when a run that is being watched will have lasted too long */
     uint32_t dumps;      /* requests for a dump that were answered */
     bool any_held;       /* at the last look */

@@ -20,7 +20,9 @@
 #include <stdlib.h>
 
 #define EDO__WORKERS_MAX 1024
-#define EDO__SPARES_MAX 256  /* workers that stand in for held ones, see spare.c */
+#ifndef EDO__SPARES_MAX     /* a model check has few */
+#define EDO__SPARES_MAX 256 /* workers that stand in for held ones, see spare.c */
+#endif
 #define EDO__STACK_CACHE 64  /* warm stacks a worker keeps per class            */
 #define EDO__TASK_CACHE 128  /* free tasks a worker keeps                       */
 #define EDO__INJECT_EVERY 31 /* tasks run between looks at the inject queue     */

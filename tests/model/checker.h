@@ -50,9 +50,10 @@ typedef struct model_thread {
     edo__context context;
     char *stack;
     bool ended;
-    bool stuck;   /* after a failure: never resumed */
-    bool relaxed; /* it waits for others, see model_relax() */
-    void *last_p; /* loaded by its last operation, and what was there */
+    bool stuck;        /* after a failure: never resumed */
+    bool relaxed;      /* it waits for others, see model_relax() */
+    unsigned patience; /* so many times more it goes on waiting */
+    void *last_p;      /* loaded by its last operation, and what was there */
     uint64_t last_value;
     model_kind kind; /* its next operation ... */
     void *p;
@@ -502,13 +503,20 @@ static bool model_enabled(const model_thread *t)
     return true;
 }
 
+/* It waits for others that could go on: it may do another round of its waiting all the same. */
+static bool model_may_go_round(const model_thread *t)
+{
+    return t->patience > 0 && t->relaxed && model_possible(t) &&
+           !(t->kind == MODEL_LOAD && t->p == t->last_p);
+}
+
 static unsigned model_add_of(unsigned i, model_action *out, unsigned n)
 {
     const model_thread *t = &model.threads[i];
     bool over = model.last >= 0 && (unsigned)model.last != i &&
                 model.preemptions >= model.config->preemptions &&
                 model_enabled(&model.threads[model.last]);
-    if (!over && n < MODEL_CHOICES && model_enabled(t))
+    if (!over && n < MODEL_CHOICES && (model_enabled(t) || model_may_go_round(t)))
         out[n++] = (model_action){ (uint8_t)i, 0 };
     for (unsigned k = 0; k < t->waiting && n < MODEL_CHOICES; k++) {
         if (model_may_leave(t, k))
@@ -564,6 +572,8 @@ static void model_step(model_action a)
         model_store_leaves(t, a.store - 1u);
         return;
     }
+    if (!model_enabled(t))
+        t->patience--;
     model.last = a.thread;
     t->relaxed = false;
     if (t->kind == MODEL_POINT) {
@@ -600,7 +610,8 @@ static uint64_t model_hash(void)
         const model_thread *t = &model.threads[i];
         h = model_mix(h, t->history);
         bool held_back = t->relaxed && model.last == (int)i;
-        h = model_mix(h, (uint64_t)held_back << 9 | (uint64_t)t->ended << 8 | t->waiting);
+        uint64_t flags = (uint64_t)held_back << 9 | (uint64_t)t->ended << 8 | t->waiting;
+        h = model_mix(h, (uint64_t)t->patience << 10 | flags);
         for (unsigned k = 0; k < t->waiting; k++)
             h = model_mix(model_mix(h, (uintptr_t)t->buffer[k].p), t->buffer[k].value);
     }
@@ -621,6 +632,7 @@ static void model_begin(void)
         model_thread *t = &model.threads[i];
         t->ended = t->stuck = t->relaxed = t->linger = false;
         t->last_p = NULL;
+        t->patience = model.config->patience;
         t->waiting = 0;
         t->history = i;
         edo__context_init(&t->context, t->stack, MODEL_STACK, model_thread_entry, t);
@@ -701,9 +713,8 @@ static void model_run(void)
         const model_node *node = &model.path[model.depth];
         model_action a = node->actions[node->next];
         model.preemptions = node->preemptions;
-        /* The last thread's own operation, if it has one, is the first of the list. */
         if (a.store == 0 && model.last >= 0 && a.thread != model.last &&
-            node->actions[0].store == 0 && node->actions[0].thread == model.last)
+            model_enabled(&model.threads[model.last]))
             model.preemptions++;
         model_step(a);
         model.depth++;

@@ -45,7 +45,8 @@ typedef struct model_config {
     void (*end)(void);      /* no thread can go on */
     model_memory memory;
     unsigned
-        preemptions; /* at most so many times a thread that could go on has to wait for another */
+        preemptions;   /* at most so many times a thread that could go on has to wait for another */
+    unsigned patience; /* and so many times one that waits in model_relax() looks again at once */
     model_mutant mutant;
     uint64_t max_runs; /* 0: none */
 } model_config;

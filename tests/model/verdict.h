@@ -17,6 +17,15 @@ static void must_run_here(void)
 #endif
 }
 
+/* Contexts that are entered on whatever stack: AddressSanitizer would take them for the wrong ones. */
+static inline void must_switch_here(void)
+{
+    must_run_here();
+#if EDO__ASAN
+    SKIP("contexts of tasks inside contexts of threads");
+#endif
+}
+
 /* A larger search where there is time for it. */
 static inline bool thorough(void)
 {
