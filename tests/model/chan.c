@@ -25,6 +25,23 @@ TEST_TIMEOUT(one_to_one, 100)
           MODEL_UNBOUNDED);
 }
 
+/* Slots held for values to come: in line with senders, and kept through a close. */
+TEST_TIMEOUT(permits, 100)
+{
+    must_run_here();
+    for (model_memory m = MODEL_SC; m <= MODEL_WEAK; m++) {
+        sound((setup){ .capacity = 1, .programs = { "r0", "p0" } }, m, MODEL_UNBOUNDED);
+        sound((setup){ .capacity = 1, .programs = { "p0", "q0" } }, m, MODEL_UNBOUNDED);
+        sound((setup){ .capacity = 1, .programs = { "r0r0", "p0s0" } }, m, test_scale(2));
+    }
+    sound((setup){ .capacity = 1, .programs = { "r0r0", "p0", "s0" } }, MODEL_SC, test_scale(2));
+    sound((setup){ .capacity = 1, .programs = { "r0", "q0", "s0" } }, MODEL_SC, test_scale(3));
+    sound((setup){ .capacity = 1, .programs = { "r0", "p0", "c0" } }, MODEL_SC, MODEL_UNBOUNDED);
+    sound((setup){ .capacity = 1, .programs = { "r0", "q0", "c0" } }, MODEL_SC, MODEL_UNBOUNDED);
+    sound((setup){ .capacity = 1, .programs = { "p0", "q0", "x" } }, MODEL_SC, test_scale(3));
+    sound((setup){ .capacity = 1, .programs = { "p0", "s0Q0", "r0", "x" } }, MODEL_SC, 1);
+}
+
 TEST_TIMEOUT(closing, 100)
 {
     must_run_here();
@@ -77,6 +94,10 @@ TEST_TIMEOUT(finds_what_is_wrong, 200)
 {
     static const model_mutant as_is = { .change = MODEL_AS_IS };
     must_run_here();
+    setup permit = { .capacity = 1, .programs = { "r0r0", "p0p0" } };
+    broken(permit, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
+    broken(permit, MODEL_SC, MUTANT(TORN, CAS, "claim"));
+    broken(permit, MODEL_SC, MUTANT(LEFT_OUT, CAS, "edo__wait_parked"));
     setup pair = { .programs = { "r0", "s0" } };
     setup close = { .programs = { "r0", "r0", "c0" } };
     setup cancel = { .programs = { "r0", "s0", "x" } };

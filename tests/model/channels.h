@@ -2,6 +2,7 @@
 /* Channels under the checker, for chan.c and select.c: threads that follow little programs.
  *
  *     r0 s0 R0 S0   receive from channel 0, send to it; without waiting
+ *     p0 q0 Q0      reserve a slot and send with it, give it back; give it back if it is had at once
  *     [r0s1]        select, in this order and the turned one
  *     c0 u0         close it; give up a reference, of which each thread that does so has one
  *     x             cancel the scope of thread 0
@@ -200,9 +201,22 @@ static void do_select(note *n, unsigned self)
     n->at += 2 * count + 2;
 }
 
+/* value: NULL to give the slot back. */
+static int reserve_slot(edo_chan *c, bool wait, const uint32_t *value)
+{
+    edo_permit p;
+    int rc = wait ? edo_chan_reserve(c, &p) : edo_chan_reserve_nowait(c, &p);
+    if (rc == 0 && value != NULL)
+        edo_permit_send(&p, value);
+    else if (rc == 0)
+        edo_permit_release(&p);
+    return rc;
+}
+
 static int simple(char op, edo_chan *c, uint32_t *value)
 {
     switch (op) {
+    case 'p': return reserve_slot(c, true, value);
     case 's': return edo_chan_send(c, value);
     case 'S': return edo_chan_send_nowait(c, value);
     case 'r': return edo_chan_recv(c, value);
@@ -213,7 +227,8 @@ static int simple(char op, edo_chan *c, uint32_t *value)
 static void do_one(note *n, unsigned self)
 {
     uint32_t value = 0;
-    bool send = *n->at == 's' || *n->at == 'S';
+    int rc;
+    bool send = strchr("sSp", *n->at) != NULL;
     switch (*n->at) {
     case '[': do_select(n, self); return;
     case 'x':
@@ -223,9 +238,15 @@ static void do_one(note *n, unsigned self)
         return;
     case 'c': edo_chan_close(chan_of(n->at)); break;
     case 'u': edo_chan_unref(chan_of(n->at)); break;
+    case 'q':
+    case 'Q':
+        rc = reserve_slot(chan_of(n->at), *n->at == 'q', NULL);
+        MODEL_CHECK(rc == 0 || rc == -EPIPE || rc == -ECANCELED || rc == -EAGAIN);
+        model_learn((uint64_t)rc);
+        break;
     default:
         value = send ? self * 16 + 16 + n->tried++ : 0;
-        int rc = simple(*n->at, chan_of(n->at), &value);
+        rc = simple(*n->at, chan_of(n->at), &value);
         note_result(n, send, rc, value);
     }
     n->at += 2;
@@ -281,6 +302,8 @@ static bool could_go_on(const char *op, unsigned self)
         return true;
     if (*op == 'r')
         return c->store.count > 0 || others_wait(&c->senders, self);
+    if (*op == 'p' || *op == 'q')
+        return c->store.count + c->reserved < c->store.cap;
     return edo__store_unbounded(&c->store) || edo__store_has_room(&c->store) ||
            others_wait(&c->receivers, self);
 }
@@ -363,7 +386,7 @@ static void end(void)
         check_waiting(i);
     for (unsigned i = 0; i < CHANS; i++) {
         if (global.freed[i] == 0) {
-            MODEL_CHECK(chans[i]->lock == 0);
+            MODEL_CHECK(chans[i]->lock == 0 && chans[i]->reserved == 0);
             check_queue(&chans[i]->receivers);
             check_queue(&chans[i]->senders);
         }
