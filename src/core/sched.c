@@ -12,6 +12,8 @@
 __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
 static __thread edo__worker *tls_worker;
 
+#if !defined(__x86_64__) || defined(EDO_MODEL)
+
 __attribute__((noinline)) edo__task *edo__self_task(void)
 {
     __asm__ __volatile__("" ::: "memory");
@@ -24,6 +26,13 @@ __attribute__((noinline)) edo__task *edo__self(void)
     edo__task *t = edo__tls_self;
     return edo__likely(t != NULL) ? t : edo__foreign_self();
 }
+
+__attribute__((noinline)) void edo__set_self(edo__task *t)
+{
+    edo__tls_self = t;
+}
+
+#endif
 
 __attribute__((noinline)) void edo__set_current_worker(edo__worker *w)
 {

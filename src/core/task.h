@@ -161,15 +161,50 @@ typedef struct edo__task {
 
 _Static_assert(sizeof(edo__task) == 256, "four cache lines");
 
-/* The calling task, or the calling thread's stand-in. Never inlined: a compiler may keep the
- * address of a thread-local across a suspension, after which the task may be on another thread. The
- * result itself stays valid for the life of the caller. */
-edo__task *edo__self(void);
-/* The same, NULL on a foreign thread. */
-edo__task *edo__self_task(void);
-/* What edo__self() reads. For the worker's loop, which stays on its thread, and edo__self_here(). */
+/* What the calls below read and the worker's loop writes. Its address is another one after a
+ * suspension, when the task may be on another thread; so it is used by no other name, except by the
+ * loop, which stays on its thread, and edo__self_here(). */
 extern __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
 edo__task *edo__foreign_self(void);
+
+/* edo__self_task() - the calling task, NULL on a foreign thread.
+ * edo__self() - the same, there the thread's stand-in.
+ * edo__set_self() - the worker's.
+ * What they return stays valid for the life of the caller. */
+#if defined(__x86_64__) && !defined(EDO_MODEL)
+/* The address is made and used in one piece of assembly: a compiler cannot keep it. */
+static inline edo__task *edo__self_task(void)
+{
+    edo__task *t;
+    __asm__ __volatile__("movq edo__tls_self@gottpoff(%%rip), %0\n\t"
+                         "movq %%fs:(%0), %0"
+                         : "=&r"(t)
+                         :
+                         : "memory");
+    return t;
+}
+
+static inline edo__task *edo__self(void)
+{
+    edo__task *t = edo__self_task();
+    return edo__likely(t != NULL) ? t : edo__foreign_self();
+}
+
+static inline void edo__set_self(edo__task *t)
+{
+    edo__task *address;
+    __asm__ __volatile__("movq edo__tls_self@gottpoff(%%rip), %0\n\t"
+                         "movq %1, %%fs:(%0)"
+                         : "=&r"(address)
+                         : "r"(t)
+                         : "memory");
+}
+#else
+/* Never inlined, so that no compiler knows of an address. */
+edo__task *edo__self_task(void);
+edo__task *edo__self(void);
+void edo__set_self(edo__task *t);
+#endif
 
 /* edo__self() without the call: at the top of an EDO__ENTRY function, before anything in it that
  * may suspend, and once. So the address of the thread-local dies before the first suspension. */

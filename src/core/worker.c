@@ -102,13 +102,6 @@ static inline void settle(edo__worker *w)
     }
 }
 
-/* Not inlined: callers go on on another thread, where the address of a thread-local is another
- * one. */
-static __attribute__((noinline)) void set_self(edo__task *t)
-{
-    edo__tls_self = t;
-}
-
 /* All that makes t the running task but the switch itself. */
 static EDO__INLINE void make_current(edo__worker *w, edo__task *t)
 {
@@ -119,7 +112,7 @@ static EDO__INLINE void make_current(edo__worker *w, edo__task *t)
     edo__astore(&w->current, t, EDO__RLX); /* these two are for the monitor */
     edo__astore(&w->tick, w->tick + 1, EDO__REL);
     EDO__PROBE2(task_run, t->id, w->index);
-    set_self(t); /* stays until the next one: nobody asks in between */
+    edo__set_self(t); /* stays until the next one: nobody asks in between */
 }
 
 static EDO__INLINE void give_stack(edo__worker *w, edo__task *t, edo__stack *s)

@@ -265,7 +265,13 @@ int edo_chan_recv(edo_chan *c, void *value)
     edo__chan_used_by(&c->receivers, &c->received_by, self);
     rc = take(c, value, &after);
     if (rc == -EAGAIN) {
-        edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .value = value };
+        edo__waiter w; /* what the queue sets is left alone: it is the hottest of paths */
+        w.task = self;
+        w.code = EDO__WAKE_OK;
+        w.select = false;
+        w.result = 0;
+        w.value = value;
+        w.n = 0;
         rc = edo__waitq_wait(&c->receivers, &c->lock, &w, EDO__WHY_RECV, c);
         return edo__likely(rc == 0) ? w.result : rc;
     }

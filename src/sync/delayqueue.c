@@ -12,6 +12,7 @@
  *
  * The head of the line has a timer for the first instant. It is called when an earlier one comes in,
  * and not when the first entry is taken away or moved back: then it looks once for nothing. */
+#include "base/cpu.h"
 #include "sync/cases.h"
 #include "sync/line.h"
 
@@ -27,13 +28,13 @@ enum { OPEN = 0, CLOSED = 1 };
 
 typedef struct place { /* in the heap */
     int64_t at;
-    uint64_t order;
     uint32_t slot;
 } place;
 
 typedef struct slot {
     void *value;
-    uint32_t uses; /* times its value was taken out: upper half of the key */
+    uint64_t order; /* of arrival: says who is first of those with the same instant */
+    uint32_t uses;  /* times its value was taken out: upper half of the key */
     union {
         uint32_t place;     /* in the heap */
         uint32_t next_free; /* + 1 */
@@ -67,7 +68,22 @@ static inline place *place_at(const edo_delayqueue *q, uint32_t i)
     return (place *)q->edo__segment[segment] + within(i, segment);
 }
 
-/* A segment's slots follow its places. */
+/* A segment's slots follow its places. These begin where the four children of a place, which are
+ * compared with each other, share a cache line: places 1 to 4 do. */
+#define LEAD (EDO__CACHE_LINE - sizeof(place))
+
+static void *segment_alloc(uint32_t segment)
+{
+    size_t size = EDO__CACHE_LINE + segment_len(segment) * (sizeof(place) + sizeof(slot));
+    char *memory = aligned_alloc(EDO__CACHE_LINE, size);
+    return memory != NULL ? memory + LEAD : NULL;
+}
+
+static void segment_free(void *places)
+{
+    free((char *)places - LEAD);
+}
+
 static inline slot *slot_at(const edo_delayqueue *q, uint32_t i)
 {
     uint32_t segment = segment_of(i);
@@ -82,9 +98,11 @@ static inline edo_delay_key key_of(const edo_delayqueue *q, uint32_t i)
 
 /* ---- the heap ---- */
 
-static inline bool before(const place *a, const place *b)
+static inline bool before(const edo_delayqueue *q, const place *a, const place *b)
 {
-    return a->at < b->at || (a->at == b->at && a->order < b->order);
+    if (edo__likely(a->at != b->at))
+        return a->at < b->at;
+    return slot_at(q, a->slot)->order < slot_at(q, b->slot)->order;
 }
 
 static inline void put(edo_delayqueue *q, uint32_t i, place p)
@@ -98,7 +116,7 @@ static void sift_up(edo_delayqueue *q, uint32_t i, place p)
     while (i > 0) {
         uint32_t parent = (i - 1) >> 2;
         const place *above = place_at(q, parent);
-        if (before(above, &p))
+        if (before(q, above, &p))
             break;
         put(q, i, *above);
         i = parent;
@@ -110,7 +128,7 @@ static uint32_t least_child(const edo_delayqueue *q, uint32_t first)
 {
     uint32_t least = first, end = q->edo__len - first > 4 ? first + 4 : q->edo__len;
     for (uint32_t i = first + 1; i < end; i++) {
-        if (before(place_at(q, i), place_at(q, least)))
+        if (before(q, place_at(q, i), place_at(q, least)))
             least = i;
     }
     return least;
@@ -120,7 +138,7 @@ static void sift_down(edo_delayqueue *q, uint32_t i, place p)
 {
     while (i < q->edo__len / 4 + 1 && (i << 2) + 1 < q->edo__len) {
         uint32_t least = least_child(q, (i << 2) + 1);
-        if (before(&p, place_at(q, least)))
+        if (before(q, &p, place_at(q, least)))
             break;
         put(q, i, *place_at(q, least));
         i = least;
@@ -131,7 +149,7 @@ static void sift_down(edo_delayqueue *q, uint32_t i, place p)
 /* p goes to where it belongs, starting from the hole at i. */
 static void settle(edo_delayqueue *q, uint32_t i, place p)
 {
-    if (i > 0 && before(&p, place_at(q, (i - 1) >> 2)))
+    if (i > 0 && before(q, &p, place_at(q, (i - 1) >> 2)))
         sift_up(q, i, p);
     else
         sift_down(q, i, p);
@@ -183,12 +201,12 @@ static int grow(edo_delayqueue *q)
     if (segment == EDO__DELAY_SEGMENTS)
         return -ENOMEM;
     edo__spin_unlock(&q->edo__q.lock);
-    void *memory = malloc(segment_len(segment) * (sizeof(place) + sizeof(slot)));
+    void *memory = segment_alloc(segment);
     edo__spin_lock(&q->edo__q.lock);
     if (memory == NULL)
         return has_room(q) ? 0 : -ENOMEM;
     if (q->edo__segments != segment) { /* somebody else was faster */
-        free(memory);
+        segment_free(memory);
         return 0;
     }
     q->edo__segment[q->edo__segments++] = memory;
@@ -204,12 +222,11 @@ static inline edo_delay entry_at(const edo_delayqueue *q, uint32_t i)
         edo_delay){ .key = key_of(q, p->slot), .value = slot_at(q, p->slot)->value, .at = p->at };
 }
 
-/* Takes the entry at a place of the heap out. */
-static void entry_remove(edo_delayqueue *q, uint32_t i, edo_delay *out)
+/* Takes the entry in slot `gone` out, which is at a place of the heap. */
+static void entry_remove(edo_delayqueue *q, uint32_t gone, uint32_t i, edo_delay *out)
 {
     if (out != NULL)
         *out = entry_at(q, i);
-    uint32_t gone = place_at(q, i)->slot;
     place last = *place_at(q, --q->edo__len);
     if (i < q->edo__len)
         settle(q, i, last);
@@ -229,7 +246,7 @@ static int take_due(edo_delayqueue *q, int64_t now, edo_delay *out)
         return q->edo__q.state == CLOSED ? -EPIPE : -EAGAIN;
     if (place_at(q, 0)->at > now)
         return -EAGAIN;
-    entry_remove(q, 0, out);
+    entry_remove(q, place_at(q, 0)->slot, 0, out);
     return 0;
 }
 
@@ -249,7 +266,7 @@ void edo_delayqueue_deinit(edo_delayqueue *q)
 {
     edo_assert(q->edo__q.head == NULL && "somebody waits in the queue");
     for (uint32_t i = 0; i < q->edo__segments; i++)
-        free(q->edo__segment[i]);
+        segment_free(q->edo__segment[i]);
     edo_delayqueue_init(q);
 }
 
@@ -270,9 +287,10 @@ int edo_delayqueue_insert_at(edo_delayqueue *q, int64_t instant, void *value, ed
     if (rc == 0) {
         uint32_t i = slot_take(q);
         slot_at(q, i)->value = value;
+        slot_at(q, i)->order = q->edo__order++;
         if (key != NULL)
             *key = key_of(q, i);
-        place p = { .at = instant, .order = q->edo__order++, .slot = i };
+        place p = { .at = instant, .slot = i };
         sift_up(q, q->edo__len++, p);
         if (slot_at(q, i)->place == 0)
             head = edo__line_call(&q->edo__q);
@@ -295,7 +313,8 @@ int edo_delayqueue_reset_at(edo_delayqueue *q, edo_delay_key key, int64_t instan
     if (i != NONE) {
         uint32_t hole = slot_at(q, i)->place;
         int64_t was = place_at(q, hole)->at;
-        place p = { .at = instant, .order = q->edo__order++, .slot = i };
+        place p = { .at = instant, .slot = i };
+        slot_at(q, i)->order = q->edo__order++;
         settle(q, hole, p);
         if (slot_at(q, i)->place == 0 && instant < was)
             head = edo__line_call(&q->edo__q);
@@ -311,7 +330,7 @@ int edo_delayqueue_remove(edo_delayqueue *q, edo_delay_key key, edo_delay *out)
     edo__spin_lock(&q->edo__q.lock);
     uint32_t i = slot_find(q, key);
     if (i != NONE) {
-        entry_remove(q, slot_at(q, i)->place, out);
+        entry_remove(q, i, slot_at(q, i)->place, out);
         head = call_if_over(q);
     }
     edo__spin_unlock(&q->edo__q.lock);
@@ -437,7 +456,7 @@ int edo_delayqueue_pop(edo_delayqueue *q, edo_delay *out)
     edo__spin_lock(&q->edo__q.lock);
     bool found = q->edo__len > 0;
     if (found)
-        entry_remove(q, 0, out);
+        entry_remove(q, place_at(q, 0)->slot, 0, out);
     edo__task *head = call_if_over(q);
     edo__spin_unlock(&q->edo__q.lock);
     edo__line_called(head);
