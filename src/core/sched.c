@@ -173,14 +173,6 @@ void edo__schedule(edo__task *t)
     edo__schedule_on(edo__current_worker(t->rt), t);
 }
 
-void edo__schedule_by(edo__task *self, edo__task *t)
-{
-    if (edo__likely(!edo__is_foreign(t) && self->rt == t->rt))
-        edo__schedule_on(self->worker, t);
-    else
-        edo__schedule_parked(t);
-}
-
 void edo__schedule_new(edo__worker *w, edo__task *t)
 {
     if (edo__unlikely(edo__pinned(t) && t->worker == NULL))

@@ -136,8 +136,16 @@ uint32_t edo__claim(edo__task *t, uint32_t code);
 /* A cancel's claim: only of a wait that a mark of these reasons ends. */
 uint32_t edo__claim_cancel(edo__task *t, uint32_t mark);
 void edo__schedule_parked(edo__task *t);
-/* The same where the calling task or stand-in is known. */
-void edo__schedule_by(edo__task *self, edo__task *t);
+/* Makes a task that is in no queue runnable; w: the calling worker. In sched.c. */
+void edo__schedule_on(struct edo__worker *w, edo__task *t);
+/* edo__schedule_parked() where the calling task or stand-in is known. */
+static inline void edo__schedule_by(edo__task *self, edo__task *t)
+{
+    if (edo__likely(!edo__is_foreign(t) && self->rt == t->rt))
+        edo__schedule_on(self->worker, t);
+    else
+        edo__schedule_parked(t);
+}
 static inline void edo__claimed(edo__task *t, uint32_t was)
 {
     if (was == EDO__WORD_PARKED)

@@ -15,14 +15,15 @@
 #ifndef EDO_SYNC_WAITING_H
 #define EDO_SYNC_WAITING_H
 
+#include "base/probe.h"
 #include "core/wait.h"
 
 #include <string.h>
 
 /* Waits in q. The lock (over q) is held on entry and not on return. Returns 0 when woken by a waker
  * of q, which has unlinked w and left its result there; -ECANCELED when not, w unlinked as well. */
-static inline int edo__waitq_wait(edo__waitq *q, uint32_t *lock, edo__waiter *w, edo__why why,
-                                  const void *obj)
+static EDO__INLINE int edo__waitq_wait(edo__waitq *q, uint32_t *lock, edo__waiter *w, edo__why why,
+                                       const void *obj)
 {
     edo__task *self = w->task;
     if (edo__unlikely(!edo__wait_begin(self, true))) {

@@ -154,12 +154,6 @@ void edo__schedule_new(edo__worker *w, edo__task *t)
     edo__schedule(t);
 }
 
-void edo__schedule_by(edo__task *self, edo__task *t)
-{
-    (void)self;
-    edo__schedule_parked(t);
-}
-
 /* Nothing is measured or traced. */
 void edo__meter_spawned(edo__worker *w, edo__task *t)
 {
