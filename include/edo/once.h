@@ -36,7 +36,8 @@ void edo_once_init(edo_once *o);
  * for that. fn runs in the caller, and may suspend. When it returns a negative code it has failed:
  * the next caller, the first in line if any wait, runs its own fn.
  * Returns fn's code, the same to all once it is >= 0; -ECANCELED: cancelled before, or while
- * another ran fn, which is not disturbed; -EDEADLK: called from inside fn.
+ * another ran fn, which is not disturbed; -EDEADLK: called from inside fn. (From a child that fn
+ * waits for it waits for ever; edo_dump() says so.)
  *
  *     static edo_once once = EDO_ONCE_INIT;
  *     int rc = edo_once_run(&once, load_table, NULL);

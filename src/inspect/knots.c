@@ -237,6 +237,7 @@ static bool waits_for_message(const edo__node *n)
     switch (n->wait.why) {
     case EDO__WHY_SEND:
     case EDO__WHY_RECV:
+    case EDO__WHY_RESERVE:
     case EDO__WHY_EVENT:
     case EDO__WHY_NOTIFY:
     case EDO__WHY_ONESHOT:

@@ -9,6 +9,7 @@
 #include "arch/unwind.h"
 #include "core/monitor.h"
 
+#include <edo/once.h>
 #include <edo/select.h>
 
 #define FREEZE_TRIES 2000000 /* two dumps at once: one waits for the other, not for ever */
@@ -60,37 +61,66 @@ static void see_rwlock(const edo_runtime *rt, edo_rwlock *l, const edo__task *t,
     held_by(rt, w, holder);
 }
 
-/* The other side of a channel. Read without its lock: a waker of this task may hold that. */
-__attribute__((no_sanitize("thread"), noinline)) static void see_channel(const edo_runtime *rt,
+/* Adds one to those who could end the wait. False: there are too many to know them. */
+static bool add_user(edo__seen_wait *w, uint32_t index)
+{
+    for (uint32_t i = 0; i < w->n_users; i++) {
+        if (w->users[i] == index)
+            return true;
+    }
+    if (index == EDO__NOBODY || w->n_users == EDO__USERS_MAX)
+        return false;
+    w->users[w->n_users++] = index;
+    return true;
+}
+
+/* Adds those who used a side of a channel. False: there are others. */
+__attribute__((no_sanitize("thread"), noinline)) static bool add_users(
+    edo_runtime *rt, const volatile edo__users *users, edo__seen_wait *w)
+{
+    uint32_t n = users->n;
+    if (n == 0 || n > EDO__USERS_MAX)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        edo__task *t = edo__task_find(rt, users->who[i]);
+        bool ours = t != NULL && (uint32_t)edo__task_id(t) == users->who[i];
+        if (!ours)
+            w->outside = true;
+        if (!ours || !add_user(w, index_of(rt, t)))
+            return false;
+    }
+    return true;
+}
+
+/* Adds those of the other side of a channel. Read without its lock: a waker of this task may hold
+ * that. False: anybody may end the wait:
+ * - who has a permit is not known, and may send with it or give it back;
+ * - whoever gives back the last reference of a side closes the channel;
+ * - who stands in line behind a reserver goes on when that one gives up. */
+__attribute__((no_sanitize("thread"), noinline)) static bool add_other_side(
+    edo_runtime *rt, const volatile edo_chan *c, edo__why why, edo__seen_wait *w)
+{
+    bool sends = why != EDO__WHY_RECV;
+    size_t reservers = why == EDO__WHY_RESERVE; /* itself */
+    if (c->reserved != 0 || (sends ? c->n_receivers : c->n_senders) != 0)
+        return false;
+    if (sends && c->reservers != reservers)
+        return false;
+    return add_users(rt, sends ? &c->received_by : &c->sent_by, w);
+}
+
+__attribute__((no_sanitize("thread"), noinline)) static void see_channel(edo_runtime *rt,
                                                                          const edo_chan *c,
-                                                                         bool sends,
+                                                                         edo__why why,
                                                                          edo__seen_wait *w)
 {
-    const volatile edo__users *users = sends ? &c->received_by : &c->sent_by;
     w->have = ((const volatile edo__store *)&c->store)->count;
     w->cap = c->store.cap;
-    w->ends = EDO__ENDS_ANYBODY;
-    uint32_t n = users->n;
-    if (*(const volatile uint8_t *)&c->anonymous & (sends ? EDO__ANON_RECV : EDO__ANON_SEND))
-        return;
-    /* whoever gives back the last reference of a side closes the channel; a permit's slot may be
-     * given back by whoever has the permit */
-    if (*(const volatile size_t *)(sends ? &c->n_receivers : &c->n_senders) != 0 ||
-        (sends && ((const volatile edo_chan *)c)->reserved != 0))
-        return;
-    if (n == 0 || n > EDO__USERS_MAX)
-        return;
-    for (uint32_t i = 0; i < n; i++) {
-        edo__task *t = edo__task_find((edo_runtime *)rt, users->who[i]);
-        bool ours = t != NULL && (uint32_t)edo__task_id(t) == users->who[i];
-        if (!ours) {
-            w->outside = true;
-            return;
-        }
-        w->users[i] = index_of(rt, t);
-    }
-    w->n_users = (uint8_t)n;
     w->ends = EDO__ENDS_USERS;
+    if (add_other_side(rt, c, why, w))
+        return;
+    w->n_users = 0;
+    w->ends = EDO__ENDS_ANYBODY;
 }
 
 __attribute__((no_sanitize("thread"), noinline)) static void see_group(const edo_group *g,
@@ -100,18 +130,44 @@ __attribute__((no_sanitize("thread"), noinline)) static void see_group(const edo
     w->ends = w->why == EDO__WHY_GROUP_CLOSE ? EDO__ENDS_ALL : EDO__ENDS_ANY;
 }
 
-static void see_select(const edo__select_view *s, edo__seen_wait *w)
+/* Adds those who could make a case of a select happen. False: anybody could. */
+static bool add_case(edo_runtime *rt, const edo_case *c, edo__seen_wait *w)
 {
-    w->cap = s->n;
-    w->until = s->at;
-    w->ends = EDO__ENDS_ANYBODY;
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->cases[i].kind == EDO_CASE_FD)
-            w->ends = EDO__ENDS_ITSELF;
+    const edo__task *t;
+    switch (c->kind) {
+    case EDO_CASE_NONE:
+    case EDO_CASE_AFTER:
+    case EDO_CASE_AT: return true; /* `until` tells */
+    case EDO_CASE_RECV: return add_other_side(rt, c->object, EDO__WHY_RECV, w);
+    case EDO_CASE_SEND: return add_other_side(rt, c->object, EDO__WHY_SEND, w);
+    case EDO_CASE_RESERVE: return add_other_side(rt, c->object, EDO__WHY_RESERVE, w);
+    case EDO_CASE_MUTEX:
+        t = edo__aload(&((const edo_mutex *)c->object)->edo__holder, EDO__RLX);
+        return t != NULL && add_user(w, index_of(rt, t));
+    case EDO_CASE_JOINED:
+        t = edo__task_find(rt, (uint64_t)c->number);
+        return t != NULL && edo__task_id(t) == (uint64_t)c->number && add_user(w, index_of(rt, t));
+    default: return false;
     }
 }
 
-__attribute__((no_sanitize("thread"), noinline)) static void see_object(const edo_runtime *rt,
+static void see_select(edo_runtime *rt, const edo__select_view *s, edo__seen_wait *w)
+{
+    bool known = true;
+    w->cap = s->n;
+    w->until = s->at;
+    for (size_t i = 0; i < s->n; i++) {
+        edo_case_kind kind = s->cases[i].kind;
+        if (kind == EDO_CASE_FD || kind == EDO_CASE_BLOCKING)
+            return; /* ends by itself */
+        known = known && add_case(rt, &s->cases[i], w);
+    }
+    known = known && w->n_users > 0;
+    w->n_users = known ? w->n_users : 0;
+    w->ends = known ? EDO__ENDS_USERS : EDO__ENDS_ANYBODY;
+}
+
+__attribute__((no_sanitize("thread"), noinline)) static void see_object(edo_runtime *rt,
                                                                         const edo__task *t,
                                                                         edo__seen_wait *w)
 {
@@ -124,6 +180,9 @@ __attribute__((no_sanitize("thread"), noinline)) static void see_object(const ed
     case EDO__WHY_MUTEX:
         held_by(rt, w, edo__aload(&((const edo_mutex *)w->obj)->edo__holder, EDO__RLX));
         break;
+    case EDO__WHY_ONCE: /* whoever runs the function */
+        held_by(rt, w, ((const volatile edo_once *)w->obj)->edo__runner);
+        break;
     case EDO__WHY_RDLOCK:
     case EDO__WHY_WRLOCK: see_rwlock(rt, (edo_rwlock *)(uintptr_t)w->obj, t, w); break;
     case EDO__WHY_SEM:
@@ -135,16 +194,15 @@ __attribute__((no_sanitize("thread"), noinline)) static void see_object(const ed
     case EDO__WHY_ONESHOT:
     case EDO__WHY_COND:
     case EDO__WHY_BARRIER:
-    case EDO__WHY_ONCE:
     case EDO__WHY_SETONCE:
     case EDO__WHY_TOKEN:
-    case EDO__WHY_RESERVE:
     case EDO__WHY_CHAN_CLOSE:
     case EDO__WHY_BROADCAST:
     case EDO__WHY_WATCH: w->ends = EDO__ENDS_ANYBODY; break;
-    case EDO__WHY_SEND: see_channel(rt, w->obj, true, w); break;
-    case EDO__WHY_RECV: see_channel(rt, w->obj, false, w); break;
-    case EDO__WHY_SELECT: see_select(w->obj, w); break;
+    case EDO__WHY_SEND:
+    case EDO__WHY_RECV:
+    case EDO__WHY_RESERVE: see_channel(rt, w->obj, w->why, w); break;
+    case EDO__WHY_SELECT: see_select(rt, w->obj, w); break;
     case EDO__WHY_GROUP_CLOSE:
     case EDO__WHY_GROUP_NEXT:
     case EDO__WHY_GROUP_ROOM: see_group(w->obj, w); break;

@@ -53,7 +53,7 @@ static void print_children(const edo__inspection *in, uint32_t index, FILE *f)
 
 static void print_channel(const edo__inspection *in, const edo__seen_wait *w, FILE *f)
 {
-    bool sends = w->why == EDO__WHY_SEND;
+    bool sends = w->why != EDO__WHY_RECV;
     fprintf(f, " (%llu inside", (unsigned long long)w->have);
     if (w->cap != EDO_UNBOUNDED)
         fprintf(f, " of %llu", (unsigned long long)w->cap);
@@ -64,9 +64,22 @@ static void print_channel(const edo__inspection *in, const edo__seen_wait *w, FI
     fputc(')', f);
 }
 
-static void print_select(const edo__picture *p, FILE *f)
+static void print_select(const edo__inspection *in, const edo__seen_wait *w, FILE *f)
 {
-    fprintf(f, " of %llu cases", (unsigned long long)p->wait.cap);
+    fprintf(f, " of %llu cases", (unsigned long long)w->cap);
+    if (w->n_users > 0) {
+        fputs(" (on the other side so far: ", f);
+        print_list(in, w->users, w->n_users, w->n_users, f);
+        fputc(')', f);
+    }
+}
+
+/* What stands between the name of a lock, or of a once, and the task `by`. */
+static const char *has(const edo__seen_wait *w)
+{
+    if (w->behind)
+        return "in line behind";
+    return w->why == EDO__WHY_ONCE ? "run by" : "held by";
 }
 
 static void print_descriptor(const edo__seen_wait *w, FILE *f)
@@ -87,11 +100,11 @@ static void print_lock(const edo__inspection *in, uint32_t index, const edo__see
 {
     fprintf(f, " %p", w->obj);
     if (w->outside)
-        fputs(" held by a thread outside of the runtime", f);
+        fprintf(f, " %s a thread outside of the runtime", has(w));
     else if (w->by == index)
         fputs(" which it holds itself", f);
     else if (w->by != EDO__NOBODY) {
-        fputs(w->behind ? " in line behind " : " held by ", f);
+        fprintf(f, " %s ", has(w));
         print_task(in, w->by, f);
     }
 }
@@ -109,11 +122,13 @@ static void print_object(const edo__inspection *in, uint32_t index, const edo__p
     case EDO__WHY_CONNECT: print_descriptor(w, f); break;
     case EDO__WHY_RDLOCK:
     case EDO__WHY_WRLOCK:
+    case EDO__WHY_ONCE:
     case EDO__WHY_MUTEX: print_lock(in, index, w, f); break;
-    case EDO__WHY_SELECT: print_select(p, f); break;
+    case EDO__WHY_SELECT: print_select(in, w, f); break;
     case EDO__WHY_SEM: fprintf(f, " %p (%llu free)", w->obj, (unsigned long long)w->have); break;
     case EDO__WHY_SEND:
     case EDO__WHY_RECV:
+    case EDO__WHY_RESERVE:
         fprintf(f, " %p", w->obj);
         print_channel(in, w, f);
         break;
@@ -174,7 +189,8 @@ static void print_locks(const edo__inspection *in, uint32_t index, FILE *f)
         const edo__seen_wait *w = &in->nodes[r.at->to].wait;
         if (w->ends != EDO__ENDS_TASK || w->behind)
             continue;
-        fprintf(f, "    holds %s %p, waited for by ", edo__why_name(w->why), w->obj);
+        const char *verb = w->why == EDO__WHY_ONCE ? "runs" : "holds";
+        fprintf(f, "    %s %s %p, waited for by ", verb, edo__why_name(w->why), w->obj);
         print_task(in, r.at->to, f);
         fputc('\n', f);
         n++;
@@ -215,11 +231,14 @@ static void print_member(const edo__inspection *in, const edo__knot *k, uint32_t
     if (w->obj != NULL)
         fprintf(f, " %p", w->obj);
     switch (w->ends) {
-    case EDO__ENDS_TASK: fputs(w->behind ? " in line behind\n" : " held by\n", f); break;
+    case EDO__ENDS_TASK: fprintf(f, " %s\n", has(w)); break;
     case EDO__ENDS_ALL: fputs(" with the child\n", f); break;
     case EDO__ENDS_ANY: fputs(" with no child that could go on, as\n", f); break;
     case EDO__ENDS_USERS:
-        fputs(w->why == EDO__WHY_RECV ? " sent to by\n" : " received from by\n", f);
+        fputs(w->why == EDO__WHY_RECV     ? " sent to by\n"
+              : w->why == EDO__WHY_SELECT ? " with, on the other side,\n"
+                                          : " received from by\n",
+              f);
         break;
     default: fputs(" from, it seems,\n", f); break;
     }

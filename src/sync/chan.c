@@ -29,7 +29,6 @@ int edo_chan_create(edo_chan **out, size_t size, size_t capacity)
     c->closers = (edo__waitq){ 0 };
     c->reserved = c->reservers = 0;
     c->n_senders = c->n_receivers = 0;
-    c->anonymous = 0;
     c->sent_by = (edo__users){ 0 };
     c->received_by = (edo__users){ 0 };
     c->refs = 1;
@@ -241,16 +240,19 @@ int edo_chan_send(edo_chan *c, const void *value)
     return rc;
 }
 
-int edo_chan_send_nowait(edo_chan *c, const void *value)
+/* In these nothing suspends: edo__tls_self is read as in edo__self_here(). A foreign thread is given
+ * no stand-in for that. */
+EDO__ENTRY int edo_chan_send_nowait(edo_chan *c, const void *value)
 {
+    edo__task *self = edo__tls_self;
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
-    c->anonymous |= EDO__ANON_SEND;
+    edo__chan_used_by(&c->senders, &c->sent_by, self);
     int rc = edo__chan_give(c, value, &after);
     if (edo__unlikely(rc == -EAGAIN))
         return send_slow(c, value, NULL);
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after, NULL);
+    edo__chan_finish(&after, self);
     return rc;
 }
 
@@ -281,14 +283,15 @@ int edo_chan_recv(edo_chan *c, void *value)
     return rc;
 }
 
-int edo_chan_recv_nowait(edo_chan *c, void *value)
+EDO__ENTRY int edo_chan_recv_nowait(edo_chan *c, void *value)
 {
+    edo__task *self = edo__tls_self;
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
-    c->anonymous |= EDO__ANON_RECV;
+    edo__chan_used_by(&c->receivers, &c->received_by, self);
     int rc = edo__chan_take(c, value, &after);
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after, NULL);
+    edo__chan_finish(&after, self);
     return rc;
 }
 

@@ -30,15 +30,9 @@ typedef struct edo__users {
     uint32_t who[EDO__USERS_MAX];
 } edo__users;
 
-enum { /* edo_chan.anonymous: somebody used it who was not asked for a name */
-       EDO__ANON_SEND = 1,
-       EDO__ANON_RECV = 2,
-};
-
 struct edo_chan {
     uint32_t lock; /* over everything but refs; those inside the queues are not used */
     uint8_t closed;
-    uint8_t anonymous;
     edo__waitq receivers;
     edo__waitq senders;
     edo__store store;   /* its count is still on the first line */
@@ -60,10 +54,10 @@ typedef struct edo__chan_after {
 } edo__chan_after;
 
 void edo__users_add(edo__users *u, uint32_t who);
-/* Under the lock: self is one of those who send (or receive). */
+/* Under the lock: self is one of those who send (or receive); NULL for a foreign thread. */
 static inline void edo__chan_used_by(edo__waitq *side, edo__users *u, const edo__task *self)
 {
-    uint32_t who = (uint32_t)self->id;
+    uint32_t who = edo__likely(self != NULL) ? (uint32_t)self->id : 0;
     if (edo__unlikely(side->state != who)) {
         side->state = who;
         edo__users_add(u, who);
@@ -76,7 +70,7 @@ int edo__chan_give(edo_chan *c, const void *value, edo__chan_after *a);
 /* Under the lock: for a value whose slot is reserved by a permit. */
 void edo__chan_pass(edo_chan *c, const void *value, edo__chan_after *a);
 /* Under the lock: -EAGAIN, -EPIPE, or 0 and n slots are reserved. */
-int edo__chan_book(edo_chan *c, size_t n, edo__chan_after *a);
+int edo__chan_book(edo_chan *c, size_t n, const edo__task *self, edo__chan_after *a);
 /* Under the lock: room may have appeared, the first in line go on. */
 void edo__chan_admit(edo_chan *c, edo__chan_after *a);
 /* Under the lock: closes it. */

@@ -19,28 +19,29 @@ static void *nth(const edo_chan *c, const void *values, size_t n)
 }
 
 /* One batch: how many, or -EAGAIN, -EPIPE. */
-static int take_batch(edo_chan *c, void *values, size_t max)
+static int take_batch(edo_chan *c, void *values, size_t max, edo__task *self)
 {
     edo__chan_after after = { 0 };
     size_t n = 0;
     int rc = 0;
     edo__spin_lock(&c->lock);
-    c->anonymous |= EDO__ANON_RECV;
+    edo__chan_used_by(&c->receivers, &c->received_by, self);
     while (n < max && (rc = edo__chan_take(c, nth(c, values, n), &after)) == 0)
         n++;
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after, NULL);
+    edo__chan_finish(&after, self);
     return n > 0 ? (int)n : rc;
 }
 
-int edo_chan_recv_many_nowait(edo_chan *c, void *values, size_t max)
+/* self: NULL for a foreign thread that has not waited yet. */
+static int take_many(edo_chan *c, void *values, size_t max, edo__task *self)
 {
     size_t n = 0;
     int rc = 0;
     max = at_most(max, INT_MAX);
     while (n < max) {
         size_t want = at_most(max - n, BATCH);
-        rc = take_batch(c, nth(c, values, n), want);
+        rc = take_batch(c, nth(c, values, n), want, self);
         if (rc < 0)
             break;
         n += (size_t)rc;
@@ -48,6 +49,11 @@ int edo_chan_recv_many_nowait(edo_chan *c, void *values, size_t max)
             break;
     }
     return n > 0 ? (int)n : rc;
+}
+
+EDO__ENTRY int edo_chan_recv_many_nowait(edo_chan *c, void *values, size_t max)
+{
+    return take_many(c, values, max, edo__tls_self); /* as in edo__self_here() */
 }
 
 int edo_chan_recv_many(edo_chan *c, void *values, size_t max)
@@ -56,7 +62,7 @@ int edo_chan_recv_many(edo_chan *c, void *values, size_t max)
     int rc = edo__checkpoint(self);
     if (rc < 0)
         return rc;
-    rc = edo_chan_recv_many_nowait(c, values, max);
+    rc = take_many(c, values, max, self);
     if (rc != -EAGAIN) {
         edo__coop(self);
         return rc;
@@ -65,18 +71,18 @@ int edo_chan_recv_many(edo_chan *c, void *values, size_t max)
     if (rc < 0)
         return rc;
     size_t rest = at_most(max, INT_MAX) - 1;
-    rc = edo_chan_recv_many_nowait(c, nth(c, values, 1), rest);
+    rc = take_many(c, nth(c, values, 1), rest, self);
     return rc > 0 ? 1 + rc : 1;
 }
 
 /* One batch: how many, or -EAGAIN, -EPIPE, -ENOMEM. */
-static int give_batch(edo_chan *c, const void *values, size_t max)
+static int give_batch(edo_chan *c, const void *values, size_t max, edo__task *self)
 {
     edo__chan_after after = { 0 };
     size_t n = 0;
     int rc = 0;
     edo__spin_lock(&c->lock);
-    c->anonymous |= EDO__ANON_SEND;
+    edo__chan_used_by(&c->senders, &c->sent_by, self);
     while (n < max && rc == 0) {
         rc = edo__chan_give(c, nth(c, values, n), &after);
         if (rc == 0)
@@ -85,18 +91,18 @@ static int give_batch(edo_chan *c, const void *values, size_t max)
             rc = edo__chan_make_room(c);
     }
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after, NULL);
+    edo__chan_finish(&after, self);
     return n > 0 ? (int)n : rc;
 }
 
-int edo_chan_send_many_nowait(edo_chan *c, const void *values, size_t count)
+static int give_many(edo_chan *c, const void *values, size_t count, edo__task *self)
 {
     size_t n = 0;
     int rc = 0;
     count = at_most(count, INT_MAX);
     while (n < count) {
         size_t want = at_most(count - n, BATCH);
-        rc = give_batch(c, nth(c, values, n), want);
+        rc = give_batch(c, nth(c, values, n), want, self);
         if (rc < 0)
             break;
         n += (size_t)rc;
@@ -104,6 +110,11 @@ int edo_chan_send_many_nowait(edo_chan *c, const void *values, size_t count)
             break;
     }
     return n > 0 ? (int)n : rc;
+}
+
+EDO__ENTRY int edo_chan_send_many_nowait(edo_chan *c, const void *values, size_t count)
+{
+    return give_many(c, values, count, edo__tls_self); /* as in edo__self_here() */
 }
 
 int edo_chan_send_many(edo_chan *c, const void *values, size_t count)
@@ -115,7 +126,7 @@ int edo_chan_send_many(edo_chan *c, const void *values, size_t count)
     size_t n = 0;
     count = at_most(count, INT_MAX);
     while (n < count) {
-        rc = edo_chan_send_many_nowait(c, nth(c, values, n), count - n);
+        rc = give_many(c, nth(c, values, n), count - n, self);
         if (rc > 0) {
             n += (size_t)rc;
             edo__coop(self);

@@ -7,9 +7,9 @@
  * channel: until it was used or given back, receivers cannot know that nothing will come. */
 #include "sync/chan_impl.h"
 
-int edo__chan_book(edo_chan *c, size_t n, edo__chan_after *a)
+int edo__chan_book(edo_chan *c, size_t n, const edo__task *self, edo__chan_after *a)
 {
-    c->anonymous |= EDO__ANON_SEND; /* a permit is sent with by whoever has it */
+    edo__chan_used_by(&c->senders, &c->sent_by, self);
     if (c->closed)
         return -EPIPE;
     if (c->reservers != 0)
@@ -56,8 +56,7 @@ static int wait_in_line(edo_chan *c, size_t n, edo__task *self)
     return -ECANCELED;
 }
 
-/* self: NULL not to wait. */
-static int reserve(edo_chan *c, size_t n, edo_permit *p, edo__task *self)
+static int reserve(edo_chan *c, size_t n, edo_permit *p, edo__task *self, bool wait)
 {
     *p = (edo_permit)EDO_PERMIT_INIT;
     int rc = edo__chan_reservable(c);
@@ -67,17 +66,17 @@ static int reserve(edo_chan *c, size_t n, edo_permit *p, edo__task *self)
         return rc;
     edo__chan_after after = { 0 };
     edo__spin_lock(&c->lock);
-    rc = edo__chan_book(c, n, &after);
-    while (rc == -EAGAIN && self != NULL && after.wake != NULL) { /* it let others go on */
+    rc = edo__chan_book(c, n, self, &after);
+    while (rc == -EAGAIN && wait && after.wake != NULL) { /* it let others go on */
         edo__chan_pause(c, &after, self);
-        rc = edo__chan_book(c, n, &after);
+        rc = edo__chan_book(c, n, self, &after);
     }
-    if (rc == -EAGAIN && self != NULL) {
+    if (rc == -EAGAIN && wait) {
         rc = wait_in_line(c, n, self);
     } else {
         edo__spin_unlock(&c->lock);
         edo__chan_finish(&after, self);
-        if (self != NULL)
+        if (wait)
             edo__coop(self);
     }
     if (rc == 0)
@@ -95,19 +94,19 @@ int edo_chan_reserve_many(edo_chan *c, size_t n, edo_permit *p)
     edo__task *self = edo__self();
     int rc = edo__checkpoint(self);
     if (rc == 0)
-        return reserve(c, n, p, self);
+        return reserve(c, n, p, self, true);
     *p = (edo_permit)EDO_PERMIT_INIT;
     return rc;
 }
 
-int edo_chan_reserve_nowait(edo_chan *c, edo_permit *p)
+EDO__ENTRY int edo_chan_reserve_nowait(edo_chan *c, edo_permit *p)
 {
-    return reserve(c, 1, p, NULL);
+    return reserve(c, 1, p, edo__tls_self, false); /* as in edo__self_here() */
 }
 
-int edo_chan_reserve_many_nowait(edo_chan *c, size_t n, edo_permit *p)
+EDO__ENTRY int edo_chan_reserve_many_nowait(edo_chan *c, size_t n, edo_permit *p)
 {
-    return reserve(c, n, p, NULL);
+    return reserve(c, n, p, edo__tls_self, false);
 }
 
 /* Under the lock: n permits are out no longer. */
@@ -121,17 +120,20 @@ static void settle(edo_chan *c, size_t n, edo__chan_after *a)
         edo__wakes_claim_all(&a->more, &c->receivers, -EPIPE);
 }
 
-void edo_permit_send(edo_permit *p, const void *value)
+/* By whoever has it by now. */
+EDO__ENTRY void edo_permit_send(edo_permit *p, const void *value)
 {
+    edo__task *self = edo__tls_self; /* as in edo__self_here() */
     edo_assert(p->edo__left > 0 && "the permit was used up or given back");
     edo_chan *c = p->edo__chan;
     edo__chan_after after = { 0 };
     p->edo__left--;
     edo__spin_lock(&c->lock);
+    edo__chan_used_by(&c->senders, &c->sent_by, self);
     edo__chan_pass(c, value, &after);
     settle(c, 1, &after);
     edo__spin_unlock(&c->lock);
-    edo__chan_finish(&after, NULL);
+    edo__chan_finish(&after, self);
 }
 
 void edo_permit_release(edo_permit *p)

@@ -165,7 +165,7 @@ int edo__chan_arm_reserve(edo_chan *c, edo__waiter *w)
     edo__chan_after after = { 0 };
     int rc = EDO__DECIDED;
     edo__spin_lock(&c->lock);
-    int booked = edo__chan_book(c, 1, &after);
+    int booked = edo__chan_book(c, 1, w->task, &after);
     if (booked == -EAGAIN) {
         w->n = 1;
         edo__chan_line_up(c, w);
