@@ -162,20 +162,59 @@ EDO_MUST_CHECK int edo_stream_null(edo_stream **out);
 EDO_MUST_CHECK int edo_stream_repeat(edo_stream **out, char byte);
 EDO_MUST_CHECK int edo_stream_memory(edo_stream **out, const void *data, size_t n);
 
+/* What a copy keeps from one call to the next, so that it loses nothing and the next call goes on
+ * where the last one ended: bytes that were read and not yet written. Of the caller's, one for each
+ * source, which is read by these calls only; the destination may be another one each time. */
+typedef struct edo_copy_state {
+    uint64_t read;    /* bytes taken out of the source so far, by all calls ...    */
+    uint64_t written; /* ... of which the destination has taken so many            */
+    bool ended;       /* the source has ended, and all of it is written            */
+    bool edo__open;   /* the library's, and so is what follows                     */
+    size_t edo__size;
+    edo_reader edo__reader;
+} edo_copy_state;
+
+#define EDO_COPY_STATE_INIT                                                                        \
+    {                                                                                              \
+        0, 0, false, false, 0,                                                                     \
+        {                                                                                          \
+            0, 0, 0, 0, 0, 0, 0, false                                                             \
+        }                                                                                          \
+    }
+
+/* edo_copy_state_deinit - frees its buffer; bytes that it still has, read - written of them, are
+ * lost.
+ * @state: made by EDO_COPY_STATE_INIT, which it is again.
+ *
+ *     edo_copy_state_deinit(&state);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any, one at a time */
+void edo_copy_state_deinit(edo_copy_state *state);
+
 typedef struct edo_copy_options {
-    size_t buffer_size; /* bytes; 0: 16 KiB                                                  */
-    uint64_t limit;     /* stop after so many bytes; 0: no limit                             */
-    uint64_t *copied;   /* set to the bytes written to the destination, on failure too; NULL */
+    size_t buffer_size;    /* bytes; 0: 16 KiB                                                  */
+    uint64_t limit;        /* stop after so many bytes; 0: no limit                             */
+    uint64_t *copied;      /* set to the bytes written to the destination, on failure too; NULL */
+    edo_copy_state *state; /* keeps what was read and not written: then nothing is ever lost, and
+                              the same call goes on; edo_copy_both_with(): two of them, the first
+                              for what goes from a to b; NULL: none                          */
 } edo_copy_options;
 
 /* edo_copy - copies everything up to the end of src. Closes and shuts down nothing.
  * edo_copy_n - copies n bytes, fewer when src ends before.
  * edo_copy_with - with options; NULL: defaults.
- * Returns the number of bytes; -ECANCELED; -ENOMEM; a code of edo_read() or edo_write(). On failure
- * bytes that were read from src and not yet written are lost, at most buffer_size of them;
- * edo_reader_copy() keeps them.
+ * Returns the number of bytes this call has written; -ECANCELED; -ENOMEM; a code of edo_read() or
+ * edo_write(). On failure bytes that were read from src and not yet written are lost, at most
+ * buffer_size of them, unless options->state keeps them (or a reader does: edo_reader_copy()).
  *
- *     int64_t n = edo_copy(file, socket);
+ *     edo_copy_state state = EDO_COPY_STATE_INIT;
+ *     edo_copy_options options = { .state = &state };
+ *     int64_t n = edo_copy_with(dst, socket, &options);
+ *     if (n == -EPIPE) // a stream that has failed takes no more: the rest goes to another one
+ *         n = edo_copy_with(file, socket, &options);
+ *     edo_copy_state_deinit(&state);
  *
  * Suspends: maybe
  * Cancel:   checkpoint
@@ -208,10 +247,12 @@ typedef struct edo_copied {
 /* edo_copy_both - copies from a to b and from b to a until both have ended: a proxy. When one side
  * ends, the other's writing side is shut down and the other direction goes on. A failure of one
  * direction cancels the other.
- * edo_copy_both_with - with options (limit: of each direction; copied: not used) and counts.
+ * edo_copy_both_with - with options (limit: of each direction; copied: not used) and counts of this
+ * call.
  * @out: filled whatever it returns; or NULL.
  * Returns 0 when both ended; the first failure; -ECANCELED; -ENOMEM; -EPERM outside of a task. On
- * failure bytes on their way are lost, as in edo_copy().
+ * failure bytes on their way are lost, unless options->state, an array of two, keeps them; then the
+ * same call goes on with both directions, and leaves out one that has ended.
  *
  *     edo_copied n;
  *     rc = edo_copy_both_with(client, server, NULL, &n);

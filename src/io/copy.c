@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Copying from one stream to another. */
+#include "base/assert.h"
 #include "io/reader.h"
 #include "io/stream.h"
 
@@ -41,26 +42,57 @@ int edo_reader_copy(edo_reader *r, edo_stream *dst, uint64_t limit, uint64_t *co
     return rc < 0 ? (int)rc : 0;
 }
 
-/* What is behind the limit stays in src. */
-static int copy(edo_stream *dst, edo_stream *src, size_t buffer_size, uint64_t limit,
-                uint64_t *copied)
+static int state_open(edo_copy_state *st, edo_stream *src, size_t buffer_size)
 {
-    *copied = 0;
+    edo_assert(!st->edo__open || st->edo__reader.edo__stream == src);
+    if (st->edo__open)
+        return 0;
     if (buffer_size == 0)
         buffer_size = BUFFER_DEFAULT;
-    edo_reader r;
-    ssize_t rc = edo_reader_init(&r, src, &(edo_reader_options){ .size = buffer_size });
-    if (rc == 0)
-        rc = edo__reader_enter(&r);
-    if (rc == 0)
-        rc = 1;
+    int rc = edo_reader_init(&st->edo__reader, src, &(edo_reader_options){ .size = buffer_size });
+    st->edo__open = rc == 0;
+    st->edo__size = st->edo__reader.edo__size;
+    return rc;
+}
+
+void edo_copy_state_deinit(edo_copy_state *st)
+{
+    if (st->edo__open)
+        edo_reader_deinit(&st->edo__reader);
+    *st = (edo_copy_state)EDO_COPY_STATE_INIT;
+}
+
+/* What is behind the limit stays in src. */
+static ssize_t copy_steps(edo_copy_state *st, edo_stream *dst, uint64_t limit, uint64_t *copied)
+{
+    edo_reader *r = &st->edo__reader;
+    ssize_t rc = 1;
     while (rc > 0 && *copied < limit) {
         uint64_t left = limit - *copied;
-        if (left < r.edo__size && edo_reader_buffered(&r, NULL) == 0)
-            r.edo__size = (size_t)left;
-        rc = step(&r, dst, left, copied);
+        if (edo_reader_buffered(r, NULL) == 0)
+            r->edo__size = left < st->edo__size ? (size_t)left : st->edo__size;
+        rc = step(r, dst, left, copied);
     }
-    edo_reader_deinit(&r);
+    return rc;
+}
+
+static int copy(edo_stream *dst, edo_stream *src, const edo_copy_options *o, uint64_t limit,
+                uint64_t *copied)
+{
+    edo_copy_state own = EDO_COPY_STATE_INIT;
+    edo_copy_state *st = o != NULL && o->state != NULL ? o->state : &own;
+    *copied = 0;
+    ssize_t rc = state_open(st, src, o != NULL ? o->buffer_size : 0);
+    if (rc == 0)
+        rc = edo__reader_enter(&st->edo__reader);
+    if (rc == 0) {
+        rc = copy_steps(st, dst, limit, copied);
+        st->ended |= rc == 0;
+        st->written += *copied;
+        st->read = st->written + edo_reader_buffered(&st->edo__reader, NULL);
+    }
+    if (st == &own)
+        edo_copy_state_deinit(&own);
     return rc < 0 ? (int)rc : 0;
 }
 
@@ -72,7 +104,7 @@ static uint64_t limit_of(const edo_copy_options *o)
 int64_t edo_copy_with(edo_stream *dst, edo_stream *src, const edo_copy_options *options)
 {
     uint64_t copied;
-    int rc = copy(dst, src, options != NULL ? options->buffer_size : 0, limit_of(options), &copied);
+    int rc = copy(dst, src, options, limit_of(options), &copied);
     if (options != NULL && options->copied != NULL)
         *options->copied = copied;
     return rc < 0 ? rc : (int64_t)copied;
@@ -86,21 +118,22 @@ int64_t edo_copy(edo_stream *dst, edo_stream *src)
 int64_t edo_copy_n(edo_stream *dst, edo_stream *src, uint64_t n)
 {
     uint64_t copied;
-    int rc = copy(dst, src, 0, n, &copied);
+    int rc = copy(dst, src, NULL, n, &copied);
     return rc < 0 ? rc : (int64_t)copied;
 }
 
 typedef struct direction {
     edo_stream *dst, *src;
-    const edo_copy_options *options;
+    edo_copy_options options;
     uint64_t copied;
 } direction;
 
 static int one_way(void *arg)
 {
     direction *d = arg;
-    size_t size = d->options != NULL ? d->options->buffer_size : 0;
-    int rc = copy(d->dst, d->src, size, limit_of(d->options), &d->copied);
+    int rc = 0;
+    if (d->options.state == NULL || !d->options.state->ended) /* else in an earlier call */
+        rc = copy(d->dst, d->src, &d->options, limit_of(&d->options), &d->copied);
     if (rc < 0)
         return rc;
     rc = edo_shutdown(d->dst);
@@ -110,8 +143,11 @@ static int one_way(void *arg)
 int edo_copy_both_with(edo_stream *a, edo_stream *b, const edo_copy_options *options,
                        edo_copied *out)
 {
-    direction there = { .dst = b, .src = a, .options = options };
-    direction back = { .dst = a, .src = b, .options = options };
+    direction there = { .dst = b, .src = a }, back = { .dst = a, .src = b };
+    if (options != NULL)
+        there.options = back.options = *options;
+    if (back.options.state != NULL)
+        back.options.state++;
     edo_group g;
     int rc = edo_group_open(&g, &(edo_group_options){ .name = "copy both", .discard = true });
     if (rc == 0) {
