@@ -186,6 +186,8 @@ typedef struct edo_copy_state {
  * lost.
  * @state: made by EDO_COPY_STATE_INIT, which it is again.
  *
+ *     edo_copy_state state = EDO_COPY_STATE_INIT;
+ *     int64_t n = edo_copy_with(dst, file, &(edo_copy_options){ .state = &state });
  *     edo_copy_state_deinit(&state);
  *
  * Suspends: never
