@@ -4,6 +4,7 @@
  * child's end by its id. Close returns once, after all; nothing touches the group afterwards.
  *
  *     owner, a task    s spawn the next child   n results until there are none   c close
+ *                      N as n, by select: until it is cancelled
  *     child            f fails   w waits until it is cancelled   s spawns the next one   x cancels
  *     others           x cancels the group, unless it is being closed   j waits for child 1's end */
 #define MODEL_ALLOC 1
@@ -218,6 +219,37 @@ static void close_group(void)
     model_dead(&group, sizeof group);
 }
 
+/* select's EDO_GROUP_NEXT in small, as its fourth case. False: cancelled. */
+static bool wait_selecting(edo__task *self)
+{
+    edo__waiter w = { .task = self, .code = EDO__WAKE_OK + 3, .select = true };
+    uint32_t code;
+    if (!edo__wait_begin(self, true))
+        return false;
+    if (edo__group_watch_next(&group, &w)) {
+        (void)edo__claim(self, w.code);
+        code = edo__wait_abort(self);
+    } else {
+        code = edo__wait_commit(self, NULL, EDO__WHY_SELECT, NULL);
+        edo__group_unwatch_next(&group);
+    }
+    MODEL_CHECK(code == w.code || code == EDO__WAKE_CANCEL);
+    return code == w.code;
+}
+
+static void select_results(void)
+{
+    edo_result r;
+    int rc = 1;
+    while (rc != 0) {
+        rc = edo__group_try_next(&group, &r);
+        global.results += (uint32_t)(rc == 1);
+        if (rc == -EAGAIN && !wait_selecting(edo__self()))
+            return;
+    }
+    MODEL_CHECK(global.results == global.spawned && global.ended == global.spawned);
+}
+
 static void owner(void)
 {
     edo_group_options options = { .limit = cfg.limit, .keep_going = cfg.keep_going };
@@ -227,6 +259,7 @@ static void owner(void)
     for (const char *p = cfg.owner; *p != '\0'; p++) {
         switch (*p) {
         case 's': spawn_next(); break;
+        case 'N': select_results(); break;
         case 'n':
             while (edo_group_next(&group, &r) == 1)
                 global.results++;
@@ -392,6 +425,16 @@ TEST_TIMEOUT(cancelling, 100)
           test_scale(2));
 }
 
+TEST_TIMEOUT(selecting, 100)
+{
+    must_run_here();
+    for (model_memory m = MODEL_SC; m <= MODEL_WEAK; m++)
+        sound((setup){ .owner = "sNc", .children = { "" } }, m, MODEL_UNBOUNDED);
+    sound((setup){ .owner = "ssNc", .children = { "", "" } }, MODEL_SC, test_scale(2));
+    sound((setup){ .owner = "ssNnc", .children = { "f", "" } }, MODEL_SC, test_scale(2));
+    sound((setup){ .owner = "sNnc", .children = { "" }, .others = "x" }, MODEL_SC, test_scale(2));
+}
+
 TEST_TIMEOUT(joining, 100)
 {
     must_run_here();
@@ -422,12 +465,14 @@ TEST_TIMEOUT(finds_what_is_wrong, 200)
     setup single = { .owner = "sc", .children = { "" } };
     setup two = { .owner = "ssc", .children = { "", "" } };
     setup fail = { .owner = "ssc", .children = { "f", "w" } };
+    setup select = { .owner = "sNc", .children = { "" } };
     setup join = { .owner = "sc", .children = { "" }, .others = "j" };
     broken(single, MODEL_SC, MUTANT(TORN, CAS, "claim"));
     broken(single, MODEL_SC, MUTANT(TORN, CAS, "edo__wait_parked"));
     broken(two, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
     broken(fail, MODEL_SC, MUTANT(LEFT_OUT, OR, "mark_chain"));
     broken(fail, MODEL_SC, MUTANT(TORN, SUB, "edo__task_unref_on"));
+    broken(select, MODEL_SC, MUTANT(TORN, CAS, "claim"));
     broken(join, MODEL_WEAK, MUTANT(LEFT_OUT, FENCE, "edo__fence_after_lock"));
 }
 
