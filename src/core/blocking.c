@@ -131,7 +131,8 @@ static void child_job_run(edo__job *job)
     /* release: as in edo__stack_entry() */
     edo__astore(&t->code, cancelled ? -ECANCELED : t->fn(t->arg), EDO__REL);
     edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
-    EDO__PROBE3(task_end, t->id, EDO__PROBE_NOBODY, t->code);
+    uint32_t worker = edo__probe_value(EDO__PROBE_NOBODY);
+    EDO__PROBE3(task_end, t->id, worker, t->code);
     edo__group_ended(t, NULL);
 }
 

@@ -220,7 +220,7 @@ static void settle(edo__task *self)
         if (!alone && !work_for(self->worker) && ++looks % SETTLE_LOOKS != 0) {
             sched_yield(); /* others are busy, or on their way to bed */
         } else {
-            EDO__PROBE2(task_yield, self->id, 0);
+            EDO__PROBE1(task_yield, self->id);
             edo__suspend(self, EDO__ACTION_YIELD);
         }
     }

@@ -131,7 +131,8 @@ static void schedule_outside(edo_runtime *rt, edo__task *t)
 {
     edo__aadd(&rt->visitors, 1u, EDO__RLX); /* seen by whoever sees t runnable */
     edo__aadd(&rt->outside.remote, 1u, EDO__RLX);
-    EDO__PROBE2(task_wake, t->id, EDO__PROBE_NOBODY);
+    uint32_t by = edo__probe_value(EDO__PROBE_NOBODY);
+    EDO__PROBE2(task_wake, t->id, by);
     if (t->pins >= EDO__PIN_WATCHED)
         edo__meter_woken(t);
     if (edo__pinned(t)) {
@@ -267,7 +268,7 @@ int edo_yield(void)
         return 0;
     }
 #endif
-    EDO__PROBE2(task_yield, self->id, 0);
+    EDO__PROBE1(task_yield, self->id);
     edo__suspend(self, EDO__ACTION_YIELD);
     return 0;
 }

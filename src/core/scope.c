@@ -100,7 +100,8 @@ static void spread_all(spread *list)
         edo__spin_lock(&t->lock);
         uint32_t was = spread_into(list, t, &t->group->edo__scope);
         edo__spin_unlock(&t->lock);
-        EDO__PROBE3(task_cancel, t->id, EDO__CANCELLED_OUTER, was);
+        uint32_t reason = edo__probe_value(EDO__CANCELLED_OUTER);
+        EDO__PROBE3(task_cancel, t->id, reason, was);
         edo__claimed(t, was);
         edo__task_unref(t);
     }
@@ -157,7 +158,8 @@ void edo__scope_mark_children(edo_group *g, edo__task *(*collect)(edo_group *g, 
         edo_scope *top = outermost(t);
         if (top != NULL) {
             was = mark_open(&list, t, top, EDO__CANCELLED_SELF);
-            EDO__PROBE3(task_cancel, t->id, EDO__CANCELLED_SELF, was);
+            uint32_t reason = edo__probe_value(EDO__CANCELLED_SELF);
+            EDO__PROBE3(task_cancel, t->id, reason, was);
         }
         edo__spin_unlock(&t->lock);
         edo__claimed(t, was);

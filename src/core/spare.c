@@ -116,7 +116,8 @@ static void call_in(edo_runtime *rt, uint32_t n, int64_t now)
             return;
         }
         rt->monitor->watches[w->index].called = now;
-        EDO__PROBE2(worker_spare, w->index, 1);
+        uint32_t on = edo__probe_value(1);
+        EDO__PROBE2(worker_spare, w->index, on);
     }
 }
 
@@ -130,7 +131,8 @@ static void retire(edo_runtime *rt, uint32_t n, int64_t now)
         edo__aor(&w->wanted, EDO__WANT_RETIRE, EDO__RLX);
         edo__worker_wake(w);
         edo__astore(&rt->spares, rt->spares - 1, EDO__RLX);
-        EDO__PROBE2(worker_spare, w->index, 0);
+        uint32_t on = edo__probe_value(0);
+        EDO__PROBE2(worker_spare, w->index, on);
         n--;
     }
 }

@@ -43,7 +43,7 @@ void edo__coop_slow(edo__task *self)
     if (edo__is_foreign(self))
         return;
     edo__count(&self->worker->counters.budget_yields);
-    EDO__PROBE2(task_yield, self->id, 1);
+    EDO__PROBE1(task_exhausted, self->id);
     edo__suspend(self, EDO__ACTION_YIELD);
 }
 

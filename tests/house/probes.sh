@@ -26,11 +26,24 @@ program=$BUILD_DIR/lib/libedo.so
 readelf -n "$program" | awk '
     $1 == "Provider:" { edo = $2 == "edo" }
     $1 == "Name:" { name = $2 }
-    $1 == "Arguments:" && edo { print name, NF - 1 }' | sort -u >"$work/built"
+    $1 == "Arguments:" && edo {
+        print name, NF - 1
+        kind = ""
+        for (i = 2; i <= NF; i++) {
+            if ($i ~ /@\$/)
+                kind = kind " constant" # perf would leave it out
+            sub(/@.*/, "", $i)
+            kind = kind " " $i
+        }
+        print name kind >KINDS
+    }' KINDS="$work/places" | sort -u >"$work/built"
 sed -n 's/^| `\([a-z_]*\)` | \([^|]*\) |.*/\1 \2/p' "$doc" | awk '{ print $1, NF - 1 }' |
     sort >"$work/told"
 [ -s "$work/told" ] || fail "no table in $doc"
 diff -u "$work/told" "$work/built" || fail "left: $doc; right: $program"
+! grep constant "$work/places" || fail "an argument that is a constant"
+sort -u "$work/places" | cut -d' ' -f1 | uniq -d >"$work/differ"
+[ ! -s "$work/differ" ] || fail "places of one probe that differ: $(sort -u "$work/places" | grep -wf "$work/differ")"
 passed=1
 echo "ok $(wc -l <"$work/told") probes, as told"
 

@@ -4,6 +4,7 @@
  * epoll.h. */
 #include "io/epoll/epoll.h"
 #include "io/desc.h"
+#include "io/probes.h"
 
 #include <errno.h>
 
@@ -121,9 +122,9 @@ static ssize_t run(const op *o)
     ssize_t rc = edo__checkpoint(self);
     if (rc < 0)
         return rc;
-    EDO__PROBE3(io_submit, self->id, o->d->fd, o->why);
+    edo__io_begins(self, o->d->fd, o->why);
     rc = run_loop(o, self);
-    EDO__PROBE4(io_complete, self->id, o->d->fd, o->why, rc);
+    edo__io_ends(self, o->d->fd, o->why, rc);
     return rc;
 }
 

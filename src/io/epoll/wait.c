@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for a slot: operations on owned descriptors, edo_wait_fd(), select's cases. */
 #include "io/epoll/epoll.h"
+#include "io/probes.h"
 
 #include <edo/io.h>
 #include <errno.h>
@@ -104,12 +105,12 @@ int edo__epoll_wait_fd(int fd, unsigned events)
         }
     }
     edo__astore(&s->misses, (uint8_t)(edo__aload(&s->misses, EDO__RLX) + 1), EDO__RLX);
-    EDO__PROBE3(io_submit, self->id, fd, EDO__WHY_FD);
+    edo__io_begins(self, fd, EDO__WHY_FD);
     do {
         rc = wait_ready(s, self, events);
     } while (rc ==
              0); /* woken to look again: its worker is gone, or the descriptor changed hands */
-    EDO__PROBE4(io_complete, self->id, fd, EDO__WHY_FD, rc);
+    edo__io_ends(self, fd, EDO__WHY_FD, rc);
     return rc;
 }
 
