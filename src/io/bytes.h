@@ -21,4 +21,21 @@ static inline uint64_t edo__get_bytes(const unsigned char *from, size_t n, bool 
     return v;
 }
 
+/* One X per kind of number that is read and written: name, type, most significant byte first. */
+#define EDO__NUMBERS(X)                                                                            \
+    X(u8, uint8_t, true)                                                                           \
+    X(u16be, uint16_t, true)                                                                       \
+    X(u16le, uint16_t, false)                                                                      \
+    X(u32be, uint32_t, true)                                                                       \
+    X(u32le, uint32_t, false)                                                                      \
+    X(u64be, uint64_t, true)                                                                       \
+    X(u64le, uint64_t, false)                                                                      \
+    X(i8, int8_t, true)                                                                            \
+    X(i16be, int16_t, true)                                                                        \
+    X(i16le, int16_t, false)                                                                       \
+    X(i32be, int32_t, true)                                                                        \
+    X(i32le, int32_t, false)                                                                       \
+    X(i64be, int64_t, true)                                                                        \
+    X(i64le, int64_t, false)
+
 #endif

@@ -23,20 +23,7 @@ static int put(edo_writer *w, uint64_t v, size_t n, bool big)
         return put(w, (uint64_t)v, sizeof v, big);                                                 \
     }
 
-NUMBER(u8, uint8_t, true)
-NUMBER(u16be, uint16_t, true)
-NUMBER(u16le, uint16_t, false)
-NUMBER(u32be, uint32_t, true)
-NUMBER(u32le, uint32_t, false)
-NUMBER(u64be, uint64_t, true)
-NUMBER(u64le, uint64_t, false)
-NUMBER(i8, int8_t, true)
-NUMBER(i16be, int16_t, true)
-NUMBER(i16le, int16_t, false)
-NUMBER(i32be, int32_t, true)
-NUMBER(i32le, int32_t, false)
-NUMBER(i64be, int64_t, true)
-NUMBER(i64le, int64_t, false)
+EDO__NUMBERS(NUMBER)
 
 static uint32_t bits_of_float(float v)
 {

@@ -401,29 +401,19 @@ static void end(void)
 
 /* ---- searching ---- */
 
+#include "searches.h"
+
 static model_config config_of(setup s, model_memory mem, unsigned preemptions)
 {
-    static const char *const names[] = { "thread 0", "thread 1", "thread 2", "thread 3" };
     cfg = s;
     when_queued = note_arrival;
-    return (model_config){ .threads = threads(),
-                           .names = names,
-                           .start = start,
-                           .thread = thread,
-                           .enter = enter_task,
-                           .look = look,
-                           .end = end,
-                           .memory = mem,
-                           .preemptions = preemptions };
+    return config_for_programs(threads(), mem, preemptions);
 }
 
 static const char *title(void)
 {
     static char text[128];
-    size_t n = 0;
-    for (unsigned i = 0; i < threads(); i++)
-        n +=
-            (size_t)snprintf(text + n, sizeof text - n, "%s%s", i > 0 ? ", " : "", cfg.programs[i]);
+    size_t n = put_programs(text, sizeof text, cfg.programs, threads());
     if (cfg.capacity == EDO_UNBOUNDED)
         n += (size_t)snprintf(text + n, sizeof text - n, "; unbounded");
     else
@@ -431,19 +421,6 @@ static const char *title(void)
     snprintf(text + n, sizeof text - n, "%s%s%s", cfg.foreign ? ", foreign" : "",
              cfg.turned ? ", turned" : "", push_in_front ? ", last come first served" : "");
     return text;
-}
-
-static inline void sound(setup s, model_memory mem, unsigned preemptions)
-{
-    model_config config = config_of(s, mem, preemptions);
-    holds(title(), &config);
-}
-
-static inline void broken(setup s, model_memory mem, model_mutant mutant)
-{
-    model_config config = config_of(s, mem, 0);
-    config.mutant = mutant;
-    breaks(title(), &config);
 }
 
 #define MUTANT(change_, kind_, where_) ((model_mutant){ MODEL_##change_, MODEL_##kind_, where_ })

@@ -335,6 +335,8 @@ static void end(void)
 
 /* ---- searching ---- */
 
+#include "searches.h"
+
 static model_config config_of(setup s, model_memory memory, unsigned preemptions)
 {
     static const char *names[1 + THREADS];
@@ -347,15 +349,7 @@ static model_config config_of(setup s, model_memory memory, unsigned preemptions
         names[n++] = child_names[i];
     for (unsigned i = 0; i < others(); i++)
         names[n++] = s.others[i] == 'x' ? "canceller" : "joiner";
-    return (model_config){ .threads = n,
-                           .names = names,
-                           .start = start,
-                           .thread = thread,
-                           .enter = enter_task,
-                           .look = look,
-                           .end = end,
-                           .memory = memory,
-                           .preemptions = preemptions };
+    return config_for(n, names, memory, preemptions);
 }
 
 static const char *title(void)
@@ -372,19 +366,6 @@ static const char *title(void)
     if (cfg.keep_going)
         snprintf(text + n, sizeof text - n, "; keep going");
     return text;
-}
-
-static void sound(setup s, model_memory memory, unsigned preemptions)
-{
-    model_config config = config_of(s, memory, preemptions);
-    holds(title(), &config);
-}
-
-static void broken(setup s, model_memory memory, model_mutant mutant)
-{
-    model_config config = config_of(s, memory, 0);
-    config.mutant = mutant;
-    breaks(title(), &config);
 }
 
 TEST_TIMEOUT(closing, 100)

@@ -141,45 +141,22 @@ static void end(void)
     check_order();
 }
 
+#include "searches.h"
+
 static model_config config_of(setup s, model_memory memory, unsigned preemptions)
 {
-    static const char *const names[] = { "thread 0", "thread 1", "thread 2", "thread 3" };
     cfg = s;
     when_queued = note_queued;
-    return (model_config){ .threads = threads(),
-                           .names = names,
-                           .start = start,
-                           .thread = thread,
-                           .enter = enter_task,
-                           .look = look,
-                           .end = end,
-                           .memory = memory,
-                           .preemptions = preemptions };
+    return config_for_programs(threads(), memory, preemptions);
 }
 
 static const char *title(void)
 {
     static char text[128];
-    size_t n = 0;
-    for (unsigned i = 0; i < threads(); i++)
-        n +=
-            (size_t)snprintf(text + n, sizeof text - n, "%s%s", i > 0 ? ", " : "", cfg.programs[i]);
+    size_t n = put_programs(text, sizeof text, cfg.programs, threads());
     snprintf(text + n, sizeof text - n, "%s%s%s", cfg.last_frees ? "; the last frees" : "",
              cfg.foreign ? "; foreign" : "", push_in_front ? "; last come first served" : "");
     return text;
-}
-
-static void sound(setup s, model_memory memory, unsigned preemptions)
-{
-    model_config config = config_of(s, memory, preemptions);
-    holds(title(), &config);
-}
-
-static void broken(setup s, model_memory memory, model_mutant mutant)
-{
-    model_config config = config_of(s, memory, 0);
-    config.mutant = mutant;
-    breaks(title(), &config);
 }
 
 TEST_TIMEOUT(two_and_three, 100)

@@ -167,6 +167,8 @@ static uint64_t look(void)
     return look_at_queue(0, &queue);
 }
 
+#include "searches.h"
+
 static model_config config_of(setup s, model_memory memory, unsigned preemptions)
 {
     static const char *names[6];
@@ -181,28 +183,12 @@ static model_config config_of(setup s, model_memory memory, unsigned preemptions
         names[n++] = "timer";
     if (s.dumps > 0)
         names[n++] = "dump";
-    return (model_config){ .threads = n,
-                           .names = names,
-                           .start = start,
-                           .thread = thread,
-                           .enter = enter_task,
-                           .look = look,
-                           .end = end,
-                           .memory = memory,
-                           .preemptions = preemptions };
+    return config_for(n, names, memory, preemptions);
 }
 
-static void sound(setup s, model_memory memory, unsigned preemptions)
+static const char *title(void)
 {
-    model_config config = config_of(s, memory, preemptions);
-    holds(s.what, &config);
-}
-
-static void broken(setup s, model_memory memory, model_mutant mutant)
-{
-    model_config config = config_of(s, memory, 0);
-    config.mutant = mutant;
-    breaks(s.what, &config);
+    return cfg.what;
 }
 
 static const setup wake = { .what = "wake", .wakers = 1 };

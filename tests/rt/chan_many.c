@@ -296,18 +296,15 @@ static int receiver(void *arg)
 static int all_tasks(void *arg)
 {
     traffic *t = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    if (t->stormy)
-        CHECK_OK(edo_spawn(&snipers, storm_sniper, &t->storm));
+    edo_group g;
+    storm_begin(&t->storm, t->stormy);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < SENDERS; i++)
         CHECK_OK(edo_spawn_copy(&g, sender, &(end){ .t = t, .number = i }, sizeof(end)));
     for (unsigned i = 0; i < SENDERS; i++)
         CHECK_OK(edo_spawn_copy(&g, receiver, &(end){ .t = t, .number = i }, sizeof(end)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&t->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&t->storm);
 }
 
 static void run_traffic(traffic t, unsigned workers, size_t cap, bool threads)

@@ -90,10 +90,8 @@ static int receiver(void *arg)
 static int all_tasks(void *arg)
 {
     traffic *t = arg;
-    edo_group senders, receivers, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    if (t->stormy)
-        CHECK_OK(edo_spawn(&snipers, storm_sniper, &t->storm));
+    edo_group senders, receivers;
+    storm_begin(&t->storm, t->stormy);
     CHECK_OK(edo_group_open(&receivers, NULL));
     for (unsigned i = 0; i < t->n_receivers; i++)
         CHECK_OK(edo_spawn_copy(&receivers, receiver, &(end){ t, i, 0 }, sizeof(end)));
@@ -105,8 +103,7 @@ static int all_tasks(void *arg)
         CHECK_OK(edo_yield());
     edo_chan_close(t->c);
     CHECK_OK(edo_group_close(&receivers));
-    storm_end(&t->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&t->storm);
 }
 
 static int foreign_sender(void *arg)

@@ -304,21 +304,6 @@ static const race_kind kinds[] = {
     RACE("scope of a token", scope_wait, token_cancel, .prepare = token_prepare,
          .finish = token_finish),
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
 
-TEST_TIMEOUT(on_one_worker, 120)
-{
-    all_courses(kinds, KINDS, 1);
-}
-
-TEST_TIMEOUT(on_two_workers, 120)
-{
-    all_courses(kinds, KINDS, 2);
-}
-
-TEST_TIMEOUT(on_four_workers, 120)
-{
-    all_courses(kinds, KINDS, 4);
-}
-
+RACES_OF(kinds)
 TEST_MAIN()

@@ -337,7 +337,7 @@ static inline void run_race(race *r, watchdog *w)
         CHECK_OK(edo_spawn(&g, sniper, r));
     player_join(&r->waiter);
     player_join(&r->waker);
-    storm_end(&r->storm);
+    STORE(&r->storm.over, 1);
     CHECK_OK(edo_group_close(&g));
     watchdog_show(w, NULL);
     call_hook(r->kind->deinit, r);
@@ -399,5 +399,16 @@ static inline void all_courses(const race_kind *kinds, unsigned n_kinds, unsigne
     CHECK(c.cancelled > 0 || c.ran < 6000);
     printf("# %u kinds of waits, %u rounds, %u times cancelled\n", n_kinds, c.ran, c.cancelled);
 }
+
+/* The TESTs of a table of kinds. */
+#define RACES_ON(name_, kinds_, workers_)                                                          \
+    TEST_TIMEOUT(name_, 120)                                                                       \
+    {                                                                                              \
+        all_courses(kinds_, sizeof kinds_ / sizeof *kinds_, workers_);                             \
+    }
+#define RACES_OF(kinds_)                                                                           \
+    RACES_ON(on_one_worker, kinds_, 1)                                                             \
+    RACES_ON(on_two_workers, kinds_, 2)                                                            \
+    RACES_ON(on_four_workers, kinds_, 4)
 
 #endif

@@ -302,21 +302,6 @@ static const race_kind kinds[] = {
          .deinit = chan_deinit, .prepare = sources_prepare),
     RACE("selects meet", meet_wait, meet_wake, .init = meet_init, .deinit = meet_deinit),
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
 
-TEST_TIMEOUT(on_one_worker, 120)
-{
-    all_courses(kinds, KINDS, 1);
-}
-
-TEST_TIMEOUT(on_two_workers, 120)
-{
-    all_courses(kinds, KINDS, 2);
-}
-
-TEST_TIMEOUT(on_four_workers, 120)
-{
-    all_courses(kinds, KINDS, 4);
-}
-
+RACES_OF(kinds)
 TEST_MAIN()

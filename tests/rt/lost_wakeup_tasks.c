@@ -213,21 +213,6 @@ static const race_kind kinds[] = {
          .after = fd_after),
     RACE("duplex", duplex_wait, duplex_wake, .init = duplex_init, .deinit = duplex_deinit),
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
 
-TEST_TIMEOUT(on_one_worker, 120)
-{
-    all_courses(kinds, KINDS, 1);
-}
-
-TEST_TIMEOUT(on_two_workers, 120)
-{
-    all_courses(kinds, KINDS, 2);
-}
-
-TEST_TIMEOUT(on_four_workers, 120)
-{
-    all_courses(kinds, KINDS, 4);
-}
-
+RACES_OF(kinds)
 TEST_MAIN()

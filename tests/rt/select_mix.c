@@ -152,17 +152,15 @@ static int receiver(void *arg)
 static int all_members(void *arg)
 {
     mix *m = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &m->storm));
+    edo_group g;
+    storm_begin(&m->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 10; i++)
         CHECK_OK(edo_spawn_copy(&g, holder, &(entry){ m, i }, sizeof(entry)));
     for (unsigned i = 0; i < 4; i++)
         CHECK_OK(edo_spawn_copy(&g, receiver, &(entry){ m, RECEIVER + i }, sizeof(entry)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&m->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&m->storm);
 }
 
 static void run_mix(unsigned workers)

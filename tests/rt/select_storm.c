@@ -116,16 +116,13 @@ static void drain(swarm *s)
 static int all_members(void *arg)
 {
     swarm *s = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    if (s->stormy)
-        CHECK_OK(edo_spawn(&snipers, storm_sniper, &s->storm));
+    edo_group g;
+    storm_begin(&s->storm, s->stormy);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < s->tasks; i++)
         CHECK_OK(edo_spawn_copy(&g, take_part, &(entry){ s, i }, sizeof(entry)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&s->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&s->storm);
 }
 
 static void run_swarm(swarm s, unsigned workers, size_t cap)

@@ -9,6 +9,7 @@
 
 #include <edo/edo.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #define STORM_SLOTS 64
 
@@ -36,6 +37,7 @@ typedef struct storm {
     int over;                      /* atomic */
     unsigned cancelled;            /* atomic: operations that were */
     unsigned done;                 /* atomic: operations that happened */
+    edo_group snipers;
 } storm;
 
 static inline edo_token *storm_swap(storm *s, size_t slot, edo_token *t)
@@ -88,9 +90,42 @@ static inline int storm_sniper(void *arg)
     return 0;
 }
 
-static inline void storm_end(storm *s)
+/* Around the groups of those who are to be hit: a task that cancels, if it is a storm at all. */
+static inline void storm_begin(storm *s, bool stormy)
+{
+    CHECK_OK(edo_group_open(&s->snipers, NULL));
+    if (stormy)
+        CHECK_OK(edo_spawn(&s->snipers, storm_sniper, s));
+}
+
+static inline int storm_end(storm *s)
 {
     __atomic_store_n(&s->over, 1, __ATOMIC_RELEASE);
+    return edo_group_close(&s->snipers);
+}
+
+/* Objects that whoever is the last to use one frees at once: ASan sees a late access. Each begins
+ * with a count; four tasks run drop() on it. */
+typedef struct boxes {
+    size_t size;
+    edo_fn *drop;
+    unsigned rounds;
+} boxes;
+
+static inline int drop_boxes(void *arg)
+{
+    const boxes *all = arg;
+    for (unsigned i = 0; i < all->rounds; i++) {
+        int *box = calloc(1, all->size);
+        CHECK(box != NULL);
+        *box = 4;
+        edo_group g;
+        CHECK_OK(edo_group_open(&g, NULL));
+        for (int k = 0; k < 4; k++)
+            CHECK_OK(edo_spawn(&g, all->drop, box));
+        CHECK_OK(edo_group_close(&g));
+    }
+    return 0;
 }
 
 /* A task body on a foreign thread of its own. */

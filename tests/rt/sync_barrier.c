@@ -204,9 +204,8 @@ static int flush(meeting *m)
 static int storm_meeting(void *arg)
 {
     meeting *m = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &m->storm));
+    edo_group g;
+    storm_begin(&m->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 12; i++)
         CHECK_OK(edo_spawn_copy(&g, storm_guest, &(guest){ m, i }, sizeof(guest)));
@@ -214,8 +213,7 @@ static int storm_meeting(void *arg)
         CHECK_OK(edo_yield());
     edo_group_cancel(&g);
     (void)edo_group_close(&g);
-    storm_end(&m->storm);
-    CHECK_OK(edo_group_close(&snipers));
+    CHECK_OK(storm_end(&m->storm));
     return flush(m);
 }
 

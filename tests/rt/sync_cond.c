@@ -298,16 +298,14 @@ static int give_tickets(void *arg)
 static int office_day(void *arg)
 {
     office *o = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &o->storm));
+    edo_group g;
+    storm_begin(&o->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 16; i++)
         CHECK_OK(edo_spawn_copy(&g, customer_loop, &(clerk){ o, i }, sizeof(clerk)));
     CHECK_OK(edo_spawn(&g, give_tickets, o));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&o->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&o->storm);
 }
 
 TEST_TIMEOUT(storm_with_a_foreign_thread, 60)
@@ -414,10 +412,9 @@ static void signal_one(tally *t, bool held)
 static int count_signals(void *arg)
 {
     tally *t = arg;
-    edo_group g, snipers;
+    edo_group g;
     uint64_t seed = test_seed() ^ 0xc0;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &t->storm));
+    storm_begin(&t->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 6; i++)
         CHECK_OK(edo_spawn_copy(&g, unsteady, &(counted){ t, i }, sizeof(counted)));
@@ -429,8 +426,7 @@ static int count_signals(void *arg)
     edo_cond_broadcast(&t->cond);
     edo_mutex_unlock(&t->mutex);
     CHECK_OK(edo_group_close(&g));
-    storm_end(&t->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&t->storm);
 }
 
 TEST_TIMEOUT(every_signal_arrives_once, 60)

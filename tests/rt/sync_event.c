@@ -172,15 +172,13 @@ static int play(void *arg)
 static int play_all(void *arg)
 {
     game *g = arg;
-    edo_group players, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &g->storm));
+    edo_group players;
+    storm_begin(&g->storm, true);
     CHECK_OK(edo_group_open(&players, NULL));
     for (unsigned i = 0; i < g->tasks; i++)
         CHECK_OK(edo_spawn_copy(&players, play, &(player){ g, i }, sizeof(player)));
     CHECK_OK(edo_group_close(&players));
-    storm_end(&g->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&g->storm);
 }
 
 static void run_game(bool with_event, unsigned workers)

@@ -171,15 +171,13 @@ static int stormy(void *arg)
 static int storm_all(void *arg)
 {
     counter *c = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &c->storm));
+    edo_group g;
+    storm_begin(&c->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < c->tasks; i++)
         CHECK_OK(edo_spawn_copy(&g, stormy, &(trial){ c, i }, sizeof(trial)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&c->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&c->storm);
 }
 
 TEST_TIMEOUT(cancel_storm, 60)
@@ -197,15 +195,15 @@ TEST_TIMEOUT(cancel_storm, 60)
     }
 }
 
-/* Whoever gets the mutex from us may free it at once: ASan sees a late access. */
-typedef struct shared_box {
+/* Whoever gets the mutex from us may free it at once. */
+typedef struct box {
+    int refs; /* under the mutex */
     edo_mutex mutex;
-    int refs;
-} shared_box;
+} box;
 
 static int drop_box(void *arg)
 {
-    shared_box *b = arg;
+    box *b = arg;
     CHECK_OK(edo_mutex_lock(&b->mutex));
     int left = --b->refs;
     edo_mutex_unlock(&b->mutex);
@@ -214,24 +212,10 @@ static int drop_box(void *arg)
     return 0;
 }
 
-static int free_after_unlock(void *arg)
-{
-    for (unsigned i = 0; i < *(unsigned *)arg; i++) {
-        shared_box *b = calloc(1, sizeof *b);
-        b->refs = 4;
-        edo_group g;
-        CHECK_OK(edo_group_open(&g, NULL));
-        for (int k = 0; k < 4; k++)
-            CHECK_OK(edo_spawn(&g, drop_box, b));
-        CHECK_OK(edo_group_close(&g));
-    }
-    return 0;
-}
-
 TEST_TIMEOUT(may_be_freed_by_the_last_holder, 60)
 {
-    unsigned rounds = test_scale(5000);
-    EACH_WORKER_COUNT(i) run_on(worker_counts[i], free_after_unlock, &rounds);
+    boxes all = { sizeof(box), drop_box, test_scale(5000) };
+    EACH_WORKER_COUNT(i) run_on(worker_counts[i], drop_boxes, &all);
 }
 
 static void unlock_what_is_not_ours(void *arg)

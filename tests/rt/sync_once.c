@@ -209,15 +209,13 @@ static int race_on(void *arg)
 static int race_all(void *arg)
 {
     race *r = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &r->storm));
+    edo_group g;
+    storm_begin(&r->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 12; i++)
         CHECK_OK(edo_spawn_copy(&g, race_on, &(racer){ r, i }, sizeof(racer)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&r->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&r->storm);
 }
 
 TEST_TIMEOUT(storm_with_a_foreign_thread, 60)
@@ -306,9 +304,8 @@ static int hear_news(void *arg)
 static int spread_news(void *arg)
 {
     news *n = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &n->storm));
+    edo_group g;
+    storm_begin(&n->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 12; i++)
         CHECK_OK(edo_spawn_copy(&g, hear_news, &(listener){ n, i }, sizeof(listener)));
@@ -319,8 +316,7 @@ static int spread_news(void *arg)
     else
         edo_setonce_close(&n->value);
     CHECK_OK(edo_group_close(&g));
-    storm_end(&n->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&n->storm);
 }
 
 TEST_TIMEOUT(set_once_storm, 60)

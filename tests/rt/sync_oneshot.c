@@ -86,10 +86,9 @@ static int closer(void *arg)
 static void one_race(uint64_t *seed, bool close)
 {
     race r = { 0 };
-    edo_group g, snipers;
+    edo_group g;
     edo_oneshot_init(&r.o, &r.slot, sizeof r.slot);
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &r.storm));
+    storm_begin(&r.storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < 3; i++) {
         runner n = { &r, i, test_rand(seed), 0 };
@@ -97,8 +96,7 @@ static void one_race(uint64_t *seed, bool close)
     }
     CHECK_OK(edo_spawn(&g, close ? closer : sender, &r));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&r.storm);
-    CHECK_OK(edo_group_close(&snipers));
+    CHECK_OK(storm_end(&r.storm));
     if (close) {
         CHECK_INT(r.got, ==, 0);
         return;

@@ -288,15 +288,13 @@ static int use(void *arg)
 static int use_all(void *arg)
 {
     table *t = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &t->storm));
+    edo_group g;
+    storm_begin(&t->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < t->tasks; i++)
         CHECK_OK(edo_spawn_copy(&g, use, &(user){ t, i }, sizeof(user)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&t->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&t->storm);
 }
 
 TEST_TIMEOUT(storm_with_foreign_threads, 60)
@@ -320,10 +318,10 @@ TEST_TIMEOUT(storm_with_foreign_threads, 60)
     }
 }
 
-/* Whoever is the last to hold it may free it at once: ASan sees a late access. */
+/* Whoever is the last to hold it may free it at once. */
 typedef struct box {
-    edo_rwlock lock;
     int refs; /* atomic */
+    edo_rwlock lock;
 } box;
 
 static int drop_box(void *arg)
@@ -340,24 +338,10 @@ static int drop_box(void *arg)
     return 0;
 }
 
-static int free_after_unlock(void *arg)
-{
-    for (unsigned i = 0; i < *(unsigned *)arg; i++) {
-        box *b = calloc(1, sizeof *b);
-        b->refs = 4;
-        edo_group g;
-        CHECK_OK(edo_group_open(&g, NULL));
-        for (int k = 0; k < 4; k++)
-            CHECK_OK(edo_spawn(&g, drop_box, b));
-        CHECK_OK(edo_group_close(&g));
-    }
-    return 0;
-}
-
 TEST_TIMEOUT(may_be_freed_by_the_last_holder, 60)
 {
-    unsigned rounds = test_scale(2000);
-    EACH_WORKER_COUNT(i) run_on(worker_counts[i], free_after_unlock, &rounds);
+    boxes all = { sizeof(box), drop_box, test_scale(2000) };
+    EACH_WORKER_COUNT(i) run_on(worker_counts[i], drop_boxes, &all);
 }
 
 TEST_MAIN()

@@ -167,15 +167,13 @@ static int use_pool(void *arg)
 static int use_all(void *arg)
 {
     pool *p = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &p->storm));
+    edo_group g;
+    storm_begin(&p->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     for (unsigned i = 0; i < p->tasks; i++)
         CHECK_OK(edo_spawn_copy(&g, use_pool, &(trial){ p, 0, i }, sizeof(trial)));
     CHECK_OK(edo_group_close(&g));
-    storm_end(&p->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&p->storm);
 }
 
 TEST_TIMEOUT(permits_are_conserved, 60)
