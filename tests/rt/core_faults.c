@@ -134,7 +134,10 @@ static bool attempt(unsigned workers, long n)
 {
     ran = jobs = 0;
     STORE(&countdown, n);
-    edo_config config = { .workers = workers, .current_thread = workers == 1 };
+    /* A report about a worker that waited for its processor would map files for the symbols. */
+    edo_config config = { .workers = workers,
+                          .current_thread = workers == 1,
+                          .stuck_after = EDO_SEC(100) };
     int rc = edo_run(&config, many_tasks, NULL);
     bool hit = LOAD(&countdown) < 0;
     STORE(&countdown, -1);

@@ -669,7 +669,7 @@ static void all_kinds(unsigned workers, unsigned histories)
 
 TEST_TIMEOUT(in_order_on_one_worker, 120)
 {
-    all_kinds(1, test_scale(100));
+    all_kinds(1, test_scale(60));
 }
 
 TEST_TIMEOUT(in_order_on_two_workers_and_threads, 120)

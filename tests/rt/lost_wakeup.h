@@ -386,7 +386,7 @@ static inline void all_courses(const race_kind *kinds, unsigned n_kinds, unsigne
     const char *wish = getenv("EDO_TEST_ROUNDS");
     course c = { .kinds = kinds,
                  .n_kinds = n_kinds,
-                 .rounds = wish != NULL ? (unsigned)atoi(wish) : test_scale(60) };
+                 .rounds = wish != NULL ? (unsigned)atoi(wish) : test_scale(48) };
     watchdog_start(&c.dog, EDO_SEC(20));
     for (unsigned i = 0; i < 8; i++) {
         c.foreign_waiter = (i & 1) != 0;

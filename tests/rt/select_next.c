@@ -487,9 +487,8 @@ static int drink(void *arg)
 static int all_owners(void *arg)
 {
     weather *w = arg;
-    edo_group g, snipers;
-    CHECK_OK(edo_group_open(&snipers, NULL));
-    CHECK_OK(edo_spawn(&snipers, storm_sniper, &w->storm));
+    edo_group g;
+    storm_begin(&w->storm, true);
     CHECK_OK(edo_group_open(&g, NULL));
     CHECK_OK(edo_spawn(&g, drink, w));
     for (unsigned i = 0; i < OWNERS; i++) {
@@ -497,8 +496,7 @@ static int all_owners(void *arg)
         CHECK_OK(edo_spawn_copy(&g, own, &o, offsetof(owner, g)));
     }
     CHECK_OK(edo_group_close(&g));
-    storm_end(&w->storm);
-    return edo_group_close(&snipers);
+    return storm_end(&w->storm);
 }
 
 TEST_TIMEOUT(storm_of_owners, 120)
