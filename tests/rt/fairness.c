@@ -428,6 +428,15 @@ static int delays_wait(member *m)
     return rc;
 }
 
+static int delays_select(member *m)
+{
+    edo_delay d;
+    int rc = wait_in_select(m, (edo_case)EDO_DELAYQUEUE_NEXT(&m->line->on.delays, &d));
+    if (rc == 0)
+        m->value = (unsigned)(uintptr_t)d.value;
+    return rc;
+}
+
 static void delays_give(line *l, unsigned n)
 {
     for (; n > 0; n--) {
@@ -628,6 +637,9 @@ static const fair_kind kinds[] = {
       closed_select, NULL, closed_give, NULL },
     { "delayqueue", VALUES | CLOSES | DRAINS, 0, ANY, 1, 3, EPIPED, delays_init, delays_deinit,
       delays_wait, NULL, delays_give, delays_close },
+    /* Not SELECTS: one that looks at the queue again loses its place with the decoy. */
+    { "delayqueue in select", VALUES | CLOSES | DRAINS, 0, ANY, 1, 3, EPIPED, delays_init,
+      delays_deinit, delays_select, NULL, delays_give, delays_close },
     { "broadcast", ALL | CLOSES, 0, 0, 1, 1, EPIPED, broadcast_init, broadcast_deinit,
       broadcast_wait, NULL, broadcast_give, broadcast_close },
     { "broadcast in select", ALL | CLOSES | SELECTS, 0, 0, 1, 1, EPIPED, broadcast_init,

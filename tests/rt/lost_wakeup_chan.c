@@ -136,6 +136,14 @@ static int delays_wait(race *r)
     return edo_delayqueue_next(&r->on.delays, &d);
 }
 
+static int delays_select(race *r)
+{
+    edo_delay d;
+    edo_case cases[] = { EDO_DELAYQUEUE_NEXT(&r->on.delays, &d), EDO_EVENT(&r->event) };
+    int i = edo_select(cases, 2); /* the event is never set */
+    return i < 0 ? i : cases[i].result;
+}
+
 static void delays_wake(race *r)
 {
     int64_t after = (int64_t)(test_rand(&r->wake_seed) % 8) * 3000;
@@ -294,6 +302,8 @@ static const race_kind kinds[] = {
     RACE("send, closed", send_wait_closed, chan_close, .prepare = chan_init_0,
          .finish = chan_deinit),
     RACE("delayqueue", delays_wait, delays_wake, .init = delays_init, .deinit = delays_deinit),
+    RACE("delayqueue in select", delays_select, delays_wake, .init = delays_init,
+         .deinit = delays_deinit),
     RACE("broadcast", broadcast_wait, broadcast_wake, .init = broadcast_init,
          .deinit = broadcast_deinit),
     RACE("watch", watch_wait, watch_wake, .init = watch_init, .deinit = watch_deinit,
