@@ -267,6 +267,7 @@ int edo__pool_start_thread(edo__pool *p)
         rc = edo__pool_pthread_create(&handle, &p->attr, thread_main, t);
         pthread_sigmask(SIG_SETMASK, &saved, NULL);
     }
+    edo__pool_call call = { .wake = NULL };
     edo__spin_lock(&p->lock);
     p->starting--;
     if (rc == 0) {
@@ -276,8 +277,12 @@ int edo__pool_start_thread(edo__pool *p)
         p->searching--;
         if (t != NULL)
             put_unused(p, t);
+        /* A job that came meanwhile relied on this one, and let others fall asleep. */
+        if (p->idle != NULL && p->searching < edo__pool_runnable(p))
+            call.wake = edo__pool_call_idle(p);
     }
     edo__spin_unlock(&p->lock);
+    edo__pool_help(p, call);
     return rc == 0 ? 0 : -EAGAIN;
 }
 
