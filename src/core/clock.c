@@ -135,8 +135,7 @@ int edo_clock_resume(void)
     return rc;
 }
 
-/* When the earliest wheel wants to be looked at. */
-static int64_t clock_next(const edo_runtime *rt)
+int64_t edo__clock_next(const edo_runtime *rt)
 {
     int64_t next = EDO_FOREVER;
     for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
@@ -188,7 +187,7 @@ bool edo__clock_jump(edo_runtime *rt)
     bool fired = false;
     edo__spin_lock(&rt->clock_lock);
     bool idle = rt->clock_paused != 0 && only_time_passes(rt);
-    int64_t next = clock_next(rt);
+    int64_t next = edo__clock_next(rt);
     if (idle && next != EDO_FOREVER) {
         if (next > rt->clock_virtual)
             edo__astore(&rt->clock_virtual, next, EDO__REL);
@@ -240,7 +239,7 @@ int edo_clock_advance(int64_t duration)
     settle(self);
     for (;;) {
         edo__spin_lock(&rt->clock_lock);
-        int64_t next = clock_next(rt);
+        int64_t next = edo__clock_next(rt);
         int64_t to = next < target ? next : target;
         if (to > rt->clock_virtual)
             edo__astore(&rt->clock_virtual, to, EDO__REL);

@@ -10,13 +10,17 @@
  * like it tend to follow, and the last worker must not be waited for as long as the first.
  *
  * A task alone in a LIFO slot waits for its waker to suspend; when that takes longer than a period,
- * the monitor moves it as well.
+ * the monitor moves it as well. And a worker that is not held may still not get a processor: timers
+ * of any worker that have been due for a period are fired, and when work has waited from one look to
+ * the next for a worker that searches, or was woken to, another one is woken.
  *
- * While every worker sleeps there is nothing to watch: after 50 ms of that the monitor sleeps
- * too, until a worker that wakes finds it asleep. It must never take a lock that a task can hold
- * across user code. */
+ * While every worker sleeps there is nothing to watch, and the monitor sleeps too. A worker that
+ * wakes and finds it asleep does not wake it but sets an alarm for half a period later: the worker is
+ * then likely asleep again, so that a rare timer costs one switch to the monitor, and frequent ones
+ * a system call a period. It must never take a lock that a task can hold across user code. */
 #include "core/monitor_impl.h"
 
+#include "arch/alarm.h"
 #include "arch/futex.h"
 #include "arch/slice.h"
 
@@ -25,9 +29,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MONITOR_IDLE EDO_MS(50)
 #define PERIOD_MAX EDO_MS(10)
 #define PERIOD_HELD EDO_MS(1)
+#define SLEEPER_EVERY EDO_MS(10)
 #define DUMP_EVERY EDO_MS(100) /* looks for a request while everything sleeps */
 
 static uint32_t dump_requests; /* atomic: times EDO_DUMP_SIGNAL has come */
@@ -38,6 +42,18 @@ static void on_dump_signal(int sig)
     edo__aadd(&dump_requests, 1u, EDO__REL); /* pairs with the load in answer_dump() */
 }
 
+/* Fires w's timers that have been due for so long. */
+static void expire_for(edo__worker *w, int64_t late)
+{
+    edo_runtime *rt = w->rt;
+    if (edo__aload(&w->timer_next, EDO__RLX) != EDO_FOREVER &&
+        edo__aload(&rt->clock_paused, EDO__ACQ) == 0) {
+        int64_t now = edo__clock_now(rt);
+        if (now - late >= edo__aload(&w->timer_next, EDO__RLX))
+            edo__worker_expire_for(w, now);
+    }
+}
+
 /* Does for a held worker what it cannot do itself. */
 static void relieve(edo__worker *w)
 {
@@ -45,17 +61,32 @@ static void relieve(edo__worker *w)
     int found = edo__give_away(w);
     if (found != 0)
         edo__wake_one(rt);
-    if (edo__aload(&rt->clock_paused, EDO__ACQ) == 0)
-        (void)edo__worker_expire(w, edo__clock_now(rt));
+    expire_for(w, 0);
     int events = rt->backend->poll_for(w);
     EDO__PROBE3(worker_takeover, w->index, found, events);
     (void)events;
 }
 
-/* Whether w's thread sleeps in the kernel. Asked of the kernel once per sleep: as long as its
- * processor time stands still the answer stays. */
-static bool is_blocked(struct edo__monitor *m, const edo__worker *w, edo__watch *seen)
+/* Work that waits although a worker searches has been overlooked, as it seems, when the same is
+ * found at the next look: no harm is done when that was other work. */
+static void hurry(edo_runtime *rt)
 {
+    struct edo__monitor *m = rt->monitor;
+    bool waiting = edo__aload(&rt->idle.word, EDO__RLX) != 0 &&
+                   edo__aload(&rt->idle.sleeping, EDO__RLX) != 0 && edo__work_visible(rt);
+    if (waiting && m->waiting)
+        edo__wake_another(rt);
+    m->waiting = waiting;
+}
+
+/* Whether w's thread sleeps in the kernel. Asked of the kernel once per sleep: as long as its
+ * processor time stands still the answer stays. That is looked at every few milliseconds, since a
+ * hundred may sleep, and a monitor that computes for long is not run when it should look. */
+static bool is_blocked(struct edo__monitor *m, const edo__worker *w, edo__watch *seen, int64_t now)
+{
+    if (seen->blocked && now < seen->cpu_next)
+        return true;
+    seen->cpu_next = now + SLEEPER_EVERY;
     int64_t cpu = edo__monitor_cpu(m, w);
     bool first = seen->cpu_last < 0;
     if (first)
@@ -70,6 +101,7 @@ static bool is_blocked(struct edo__monitor *m, const edo__worker *w, edo__watch 
 
 static void new_run(edo__worker *w, edo__watch *seen, edo__task *t, uint64_t tick, int64_t now)
 {
+    edo__monitor_report_drop(w->rt->monitor, seen);
     *seen = (edo__watch){
         .task = t, .tick = tick, .since = now, .cpu_last = -1, .called = seen->called
     };
@@ -89,7 +121,7 @@ static void look_at(struct edo__monitor *m, edo__worker *w, int64_t now)
     }
     if (edo__give_away_next(w))
         edo__wake_one(w->rt);
-    bool blocked = is_blocked(m, w, seen);
+    bool blocked = is_blocked(m, w, seen, now);
     int64_t until = seen->since + w->rt->config.stuck_after;
     bool over = now >= until;
     if (!over && until < m->next_look)
@@ -107,27 +139,44 @@ static bool look_at_all(edo_runtime *rt, int64_t now)
 {
     struct edo__monitor *m = rt->monitor;
     bool held = false;
-    m->next_look = now + m->period;
     uint32_t n = edo__workers_known(rt);
     for (uint32_t i = 0; i < n; i++) {
         look_at(m, &rt->workers[i], now);
         held |= m->watches[i].held;
+        if (!m->watches[i].held)
+            expire_for(&rt->workers[i], m->period);
     }
     m->any_held = held;
+    hurry(rt);
     edo__spares_balance(rt, now);
     return held;
 }
 
-/* All workers sleep: until one of them wakes. */
+/* When a timer will be as late as expire_for() lets it be, its worker's thread not running. */
+static int64_t overdue_at(edo_runtime *rt)
+{
+    bool paused = edo__aload(&rt->clock_paused, EDO__ACQ) != 0;
+    int64_t next = paused ? EDO_FOREVER : edo__clock_next(rt);
+    return next < EDO_FOREVER - rt->monitor->period ? next + rt->monitor->period : EDO_FOREVER;
+}
+
+/* Until an alarm, when all workers sleep. One that has been set since the last such sleep may be
+ * old: then the monitor looks once too often. */
 static void sleep_with_workers(edo_runtime *rt)
 {
     struct edo__monitor *m = rt->monitor;
-    edo__astore(&m->asleep, 1u, EDO__SC);
-    edo__afence(EDO__SC); /* pairs with the fence in edo__monitor_kick() */
-    while (edo__aload(&m->asleep, EDO__SC) != 0 && edo__aload(&m->stop, EDO__ACQ) == 0 &&
-           edo__idle_all_asleep(&rt->idle))
-        edo__futex_wait(&m->asleep, 1, rt->dump_signal != 0 ? DUMP_EVERY : EDO_FOREVER);
-    edo__astore(&m->asleep, 0u, EDO__SC);
+    uint32_t asleep = edo__aload(&m->asleep, EDO__RLX) + 1;
+    int64_t until = overdue_at(rt), left = until;
+    if (until != EDO_FOREVER)
+        left = until - edo__clock_now(rt);
+    if (rt->dump_signal != 0 && left > DUMP_EVERY)
+        left = DUMP_EVERY;
+    edo__alarm_set(m->alarm, left > PERIOD_HELD ? left : PERIOD_HELD);
+    edo__astore(&m->asleep, asleep, EDO__SC); /* before the look under the lock of the sleepers */
+    if (edo__idle_all_asleep(&rt->idle) && edo__aload(&m->stop, EDO__ACQ) == 0 &&
+        overdue_at(rt) >= until)
+        edo__alarm_wait(m->alarm);
+    edo__astore(&m->asleep, asleep + 1, EDO__SC);
 }
 
 static void answer_dump(edo_runtime *rt)
@@ -142,11 +191,15 @@ static void answer_dump(edo_runtime *rt)
 void edo__monitor_kick(edo_runtime *rt)
 {
     struct edo__monitor *m = rt->monitor;
-    edo__afence(EDO__SC); /* the worker has left the sleepers; pairs with sleep_with_workers() */
-    if (edo__likely(edo__aload(&m->asleep, EDO__RLX) == 0))
+    /* relaxed: the worker has left the sleepers, under a lock. If sleep_with_workers() has had that
+     * lock before, its store is seen here; if not, it sees that one is awake. */
+    uint32_t asleep = edo__aload(&m->asleep, EDO__RLX);
+    if (edo__likely(asleep % 2 == 0))
         return;
-    edo__astore(&m->asleep, 0u, EDO__SC);
-    edo__futex_wake(&m->asleep, 1);
+    /* In this order: whoever finds an even number may rely on the alarm. And a compare-and-swap: by
+     * now it may have rung, and the monitor sleep again, if this is not the worker's own thread. */
+    edo__alarm_set(m->alarm, m->period / 2);
+    (void)edo__acas(&m->asleep, &asleep, asleep + 1, EDO__SC, EDO__RLX);
 }
 
 static void *monitor_thread(void *arg)
@@ -158,14 +211,11 @@ static void *monitor_thread(void *arg)
     while (edo__aload(&m->stop, EDO__ACQ) == 0) {
         int64_t now = edo__clock_real();
         answer_dump(rt);
-        bool held = look_at_all(rt, now);
-        if (!edo__idle_all_asleep(&rt->idle)) {
-            m->idle_since = 0;
-        } else if (m->idle_since == 0) {
-            m->idle_since = now;
-        } else if (now - m->idle_since > MONITOR_IDLE) {
+        m->next_look = now + m->period;
+        bool held = rt->config.stuck_after != EDO_FOREVER && look_at_all(rt, now);
+        if (!held && rt->spares == 0 && edo__idle_all_asleep(&rt->idle)) {
             sleep_with_workers(rt);
-            m->idle_since = 0;
+            continue;
         }
         int64_t next = held && m->period > PERIOD_HELD ? now + PERIOD_HELD : m->next_look;
         int64_t left = next - edo__clock_real();
@@ -178,7 +228,7 @@ static void *monitor_thread(void *arg)
 static int monitor_start_thread(edo_runtime *rt)
 {
     struct edo__monitor *m = rt->monitor;
-    m->period = rt->config.stuck_after / 5 * 2;
+    m->period = rt->config.stuck_after / 4;
     if (m->period > PERIOD_MAX)
         m->period = PERIOD_MAX;
     if (rt->dump_signal != 0) {
@@ -205,14 +255,20 @@ int edo__monitor_start(edo_runtime *rt)
     if (m == NULL)
         return -ENOMEM;
     rt->monitor = m;
+    m->alarm = -1;
     pthread_mutex_init(&m->trace_lock, NULL);
     size_t room = rt->n_workers + EDO__SPARES_MAX;
     m->watches = calloc(room, sizeof *m->watches);
     m->traces = calloc(room, sizeof *m->traces);
     if (m->watches == NULL || m->traces == NULL)
         return -ENOMEM; /* edo__monitor_free() frees what is there */
-    bool needed = rt->config.stuck_after != EDO_FOREVER || rt->dump_signal != 0;
-    return needed ? monitor_start_thread(rt) : 0;
+    if (rt->config.stuck_after == EDO_FOREVER && rt->dump_signal == 0)
+        return 0;
+    m->alarm = edo__alarm_open();
+    if (m->alarm < 0)
+        return m->alarm;
+    edo__spares_reserve(m->alarm);
+    return monitor_start_thread(rt);
 }
 
 void edo__monitor_stop(edo_runtime *rt)
@@ -222,8 +278,7 @@ void edo__monitor_stop(edo_runtime *rt)
         return;
     edo__astore(&m->stop, 1u, EDO__SC);
     edo__futex_wake(&m->stop, 1);
-    edo__astore(&m->asleep, 0u, EDO__SC);
-    edo__futex_wake(&m->asleep, 1);
+    edo__alarm_set(m->alarm, 1); /* a worker may put it off, by a period at most */
     pthread_join(m->thread, NULL);
     edo__monitor_report_end(m);
     m->running = false;
@@ -236,6 +291,8 @@ void edo__monitor_free(edo_runtime *rt)
         return;
     edo__monitor_stop(rt);
     pthread_mutex_destroy(&m->trace_lock);
+    if (m->alarm >= 0)
+        edo__alarm_close(m->alarm);
     free(m->watches);
     free(m->traces);
     free(m);

@@ -16,7 +16,7 @@ void edo__monitor_enter(edo__worker *w);
 void edo__monitor_leave(edo__worker *w);
 /* Takes the signal that asks a worker for its stack out of a set to be blocked. */
 void edo__monitor_unblock_signal(sigset_t *set);
-/* A worker wakes from its sleep: so must the monitor, if it sleeps because all were idle. */
+/* A worker wakes from its sleep: so must the monitor soon, if it sleeps because all were idle. */
 void edo__monitor_kick(edo_runtime *rt);
 
 /* The stack of what w runs right now, from w's own thread by signal: how many frames, 0 when it did

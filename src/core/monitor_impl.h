@@ -14,7 +14,8 @@ typedef struct edo__watch { /* what was seen of one worker the last time */
     uint64_t tick;
     int64_t since;
     int64_t cpu_first; /* processor time its thread had used when it was first seen in this run */
-    int64_t cpu_last;  /* ... and at the last look; -1: not looked at in this run               */
+    int64_t cpu_last;  /* ... and when it was last read; -1: not in this run                    */
+    int64_t cpu_next;  /* sleepers: when to read it again                                       */
     int64_t asked;     /* when it was asked for its stack; 0: not yet                           */
     int64_t called;    /* spares: when it was called in                                         */
     bool reported;
@@ -42,10 +43,11 @@ typedef struct edo__spares { /* see spare.c */
  * take it at all for a while. */
 typedef struct edo__report {
     pthread_t thread;
-    bool started;        /* there is a thread to be joined */
-    uint32_t done;       /* atomic: the thread has written all */
-    int64_t at;          /* when; 0: never */
-    uint64_t suppressed; /* events before this one that were not reported */
+    bool started;            /* there is a thread to be joined */
+    uint32_t done;           /* atomic: the thread has written all */
+    int64_t at;              /* when; 0: never */
+    const edo__watch *asker; /* whose stack the next one waits for; NULL: nobody's */
+    uint64_t suppressed;     /* events before this one that were not reported */
     uint32_t worker;
     int64_t held;
     char who[256];
@@ -57,12 +59,13 @@ struct edo__monitor {
     pthread_t thread;
     bool running;
     uint32_t stop;   /* atomic */
-    uint32_t asleep; /* atomic, futex: 1 while all workers sleep and so does the monitor */
+    uint32_t asleep; /* atomic: odd while all workers sleep and so does the monitor */
+    int alarm;       /* ends that sleep, see arch/alarm.h */
     int64_t period;
-    int64_t idle_since;  /* every worker sleeps; 0: one does not */
     int64_t next_look;   /* when a run that is being watched will have lasted too long */
     uint32_t dumps;      /* requests for a dump that were answered */
     bool any_held;       /* at the last look */
+    bool waiting;        /* at the last look work waited for a worker that searches */
     uint64_t suppressed; /* events that were not reported since one was */
     edo__report report;
     edo__spares spares;
@@ -80,9 +83,14 @@ bool edo__monitor_sleeps(struct edo__monitor *m, const edo__worker *w);
 /* Tells standard error about a held worker, in two steps: see there. */
 void edo__monitor_report(struct edo__monitor *m, edo__worker *w, edo__watch *seen, int64_t now);
 
+/* The run that was seen is over: no report of it any more. */
+void edo__monitor_report_drop(struct edo__monitor *m, const edo__watch *seen);
 void edo__monitor_report_end(struct edo__monitor *m); /* until the last one is written */
 
-/* spare.c: after a look at every worker. */
+/* spare.c. Before the runtime has threads: so that calling in spares need not wait for the kernel. fd:
+ * any descriptor. */
+void edo__spares_reserve(int fd);
+/* After a look at every worker. */
 void edo__spares_balance(edo_runtime *rt, int64_t now);
 
 #endif

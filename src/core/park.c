@@ -20,6 +20,10 @@
  * since S1 came before S2. A worker that was not allowed to search (rule 2) does S3 as well unless
  * it then sees a searcher, which will reach either "found work", and wake another, or S3.
  *
+ * A searcher that does not get a processor finds nothing, and keeps others from being woken. When
+ * work has waited for a searcher from one look of the monitor to the next, that wakes another one
+ * (edo__idle_notify_more()); the first is a searcher like others when it comes.
+ *
  * A worker named by notify is taken off the list and counted as a searcher there and then, under
  * the lock, so that a second producer does not wake a second one for what the first will find.
  *
@@ -54,6 +58,16 @@ void edo__idle_deinit(edo__idle *i)
     i->asleep = NULL;
 }
 
+/* Takes the one on top off the list and counts it as searching; under the lock. */
+static int name_top(edo__idle *i, uint32_t n)
+{
+    uint32_t worker = i->stack[n - 1];
+    i->asleep[worker] = 0;
+    edo__astore(&i->sleeping, n - 1, EDO__RLX);
+    edo__aadd(&i->word, 1u, EDO__SC);
+    return (int)worker;
+}
+
 int edo__idle_notify(edo__idle *i)
 {
     edo__afence(EDO__SC); /* P1 before P2; pairs with the fence in edo__idle_sleep() */
@@ -61,16 +75,19 @@ int edo__idle_notify(edo__idle *i)
         return -1;
     edo__spin_lock(&i->lock);
     uint32_t n = edo__aload(&i->sleeping, EDO__RLX);
-    if (n == 0 || edo__aload(&i->word, EDO__RLX) != 0) {
-        edo__spin_unlock(&i->lock);
-        return -1;
-    }
-    uint32_t worker = i->stack[n - 1];
-    i->asleep[worker] = 0;
-    edo__astore(&i->sleeping, n - 1, EDO__RLX);
-    edo__aadd(&i->word, 1u, EDO__SC);
+    bool needed = n > 0 && edo__aload(&i->word, EDO__RLX) == 0;
+    int worker = needed ? name_top(i, n) : -1;
     edo__spin_unlock(&i->lock);
-    return (int)worker;
+    return worker;
+}
+
+int edo__idle_notify_more(edo__idle *i)
+{
+    edo__spin_lock(&i->lock);
+    uint32_t n = edo__aload(&i->sleeping, EDO__RLX);
+    int worker = n > 0 ? name_top(i, n) : -1;
+    edo__spin_unlock(&i->lock);
+    return worker;
 }
 
 bool edo__idle_search(edo__idle *i)
@@ -137,9 +154,15 @@ void edo__idle_quit(edo__idle *i)
     edo__spin_unlock(&i->lock);
 }
 
-bool edo__idle_all_asleep(const edo__idle *i)
+bool edo__idle_all_asleep(edo__idle *i)
 {
-    return edo__aload(&i->sleeping, EDO__SC) == edo__aload(&i->present, EDO__SC);
+    if (!edo__spin_try(&i->lock))
+        return false;
+    /* Under the lock: a spare that goes from the list to rest between the two is not counted
+     * twice. */
+    bool all = edo__aload(&i->sleeping, EDO__RLX) == edo__aload(&i->present, EDO__RLX);
+    edo__spin_unlock(&i->lock);
+    return all;
 }
 
 bool edo__parker_prepare(edo__parker *p)

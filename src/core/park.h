@@ -31,6 +31,9 @@ void edo__idle_deinit(edo__idle *i);
 /* Work was made visible in some queue: which worker must be woken for it, -1 for none. The one
  * named has left the sleepers and counts as searching already. */
 int edo__idle_notify(edo__idle *i);
+/* The same although somebody searches: the monitor's, when that one has not found the work for
+ * long, since its thread does not get a processor. */
+int edo__idle_notify_more(edo__idle *i);
 
 /* A worker out of work wants to look for it at others: false when enough do already. */
 bool edo__idle_search(edo__idle *i);
@@ -47,8 +50,9 @@ bool edo__idle_leave(edo__idle *i, uint32_t worker);
 /* A spare worker comes, awake; or it goes to rest: it is on no list and notify never names it. */
 void edo__idle_join(edo__idle *i);
 void edo__idle_quit(edo__idle *i);
-/* Whether nobody is awake: of a moment unless i->lock is held. */
-bool edo__idle_all_asleep(const edo__idle *i);
+/* Whether at one instant nobody was awake. Never waits: false as well while the lock is taken, as
+ * somebody is awake then. */
+bool edo__idle_all_asleep(edo__idle *i);
 
 /* The sleeper's side of its bed: true, it may block; false, it was notified meanwhile. */
 bool edo__parker_prepare(edo__parker *p);

@@ -130,9 +130,9 @@ static void runtime_free(edo_runtime *rt)
 {
     runtime_unlist(rt);
     wait_for_visitors(rt);
-    edo__monitor_free(rt);
     if (rt->pool != NULL)
         edo__pool_destroy(rt->pool);
+    edo__monitor_free(rt);
     for (uint32_t i = 0; i < edo__workers_known(rt); i++) {
         if (rt->workers[i].rt != NULL)
             edo__worker_deinit(&rt->workers[i]);

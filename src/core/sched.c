@@ -7,6 +7,7 @@
  * is alone in the slot is about to be run by its waker, and waking a thread for it would cost more
  * than it (that is what Tokio reverted). If the waker then computes for long, the monitor takes the
  * task out of the slot. */
+#include "core/monitor.h"
 #include "core/sched.h"
 
 __thread edo__task *edo__tls_self __attribute__((tls_model("initial-exec")));
@@ -66,11 +67,23 @@ __attribute__((noinline)) void edo__worker_wake(edo__worker *w)
     }
 }
 
+/* The monitor is told as well: the worker may not get a processor. */
+static void wake_named(edo_runtime *rt, int worker)
+{
+    if (worker < 0)
+        return;
+    edo__worker_wake(&rt->workers[worker]);
+    edo__monitor_kick(rt);
+}
+
 void edo__wake_one(edo_runtime *rt)
 {
-    int worker = edo__idle_notify(&rt->idle);
-    if (worker >= 0)
-        edo__worker_wake(&rt->workers[worker]);
+    wake_named(rt, edo__idle_notify(&rt->idle));
+}
+
+void edo__wake_another(edo_runtime *rt)
+{
+    wake_named(rt, edo__idle_notify_more(&rt->idle));
 }
 
 /* To a worker's mailbox: nobody else takes it from there. */

@@ -184,7 +184,7 @@ static inline uint64_t edo__worker_random(edo__worker *w)
 /* The clock of the runtime (clock.c). */
 int64_t edo__clock_now(const edo_runtime *rt);
 int64_t edo__clock_real(void);
-void edo__clock_init(edo_runtime *rt);
+int64_t edo__clock_next(const edo_runtime *rt); /* when the earliest wheel wants to be looked at */
 /* While the clock is paused and nothing else can happen: jumps to the next deadline. True when a
  * timer fired. Called by the last worker to go idle. */
 bool edo__clock_jump(edo_runtime *rt);
@@ -205,6 +205,8 @@ void edo__schedule_on(edo__worker *w, edo__task *t);
 void edo__schedule_new(edo__worker *w, edo__task *t);
 /* Some queue was filled: wakes a worker for it if none is looking. */
 void edo__wake_one(edo_runtime *rt);
+/* The same although one is looking, or should be: it does not get on. */
+void edo__wake_another(edo_runtime *rt);
 /* Wakes this worker from its sleep, or keeps it from falling asleep. */
 void edo__worker_wake(edo__worker *w);
 /* Whether any task waits in a queue that every worker may take from. */
@@ -229,6 +231,9 @@ void edo__worker_deinit(edo__worker *w);
 int edo__worker_start(edo__worker *w); /* gives it a thread */
 /* Fires what is due on w's wheel. From any thread. */
 size_t edo__worker_expire(edo__worker *w, int64_t now);
+/* The same for w by the monitor, unless the wheel is being looked at: it must not wait for a thread
+ * that may have lost its processor. */
+void edo__worker_expire_for(edo__worker *w, int64_t now);
 void edo__stack_entry(void *stack);
 
 /* The last child of the root group has ended. */

@@ -9,7 +9,7 @@
  *
  * When one is called in:
  *   1. Every worker is held, and tasks wait. The first time one more than there are workers, and
- *      twice as many each time that happens again at once: a hundred tasks that all block are
+ *      four times as many each time that happens again at once: a hundred tasks that all block are
  *      started in a few milliseconds. Threads that compute are different, as more of them than
  *      processors only take time from each other: of those there are COMPUTING_MAX at most.
  *   2. A worker's thread sleeps in the kernel and so leaves a processor unused, nobody is idle, and
@@ -22,16 +22,37 @@
 #include "core/monitor_impl.h"
 #include "core/runtime.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #define AGAIN_WITHIN EDO_MS(20) /* called in again so soon: the last ones are held already */
 #define GRACE EDO_MS(5)         /* a spare just called in may still be on its way to a task */
 #define RETRY_AFTER EDO_MS(100) /* when a thread could not be had */
 #define COMPUTING_MAX(workers_) (2 * (workers_) + 2)
+#define BURST_GROWS 4    /* so many times as many when those called in are held at once */
+#define DESCRIPTORS 1024 /* room for the descriptors of all spares and more */
 
 typedef struct census {
     uint32_t active;  /* workers but for retired spares */
     uint32_t held;    /* of these, by a task */
     uint32_t blocked; /* of these, asleep in the kernel */
 } census;
+
+/* The table of descriptors grows by doubling, and in a process of several threads the kernel waits
+ * for an RCU grace period each time: a tenth of a second on a busy machine, which the monitor would
+ * spend in epoll_create1(2) while every worker is held. The table never shrinks: so it is made to
+ * grow now. That nothing comes of it when the limit is lower, or memory short, does no harm. */
+void edo__spares_reserve(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    rlim_t room = limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS;
+    int high = room > 0 ? fcntl(fd, F_DUPFD_CLOEXEC, (int)room - 1) : -1;
+    if (high >= 0)
+        close(high);
+}
 
 static bool is_retired(const edo__worker *w)
 {
@@ -147,7 +168,7 @@ static uint32_t wanted_of_all(edo_runtime *rt, const census *c, uint32_t backlog
 {
     edo__spares *s = &rt->monitor->spares;
     bool again = s->called != 0 && now - s->called < AGAIN_WITHIN;
-    s->burst = again ? least(s->burst * 2, EDO__SPARES_MAX) : rt->n_workers + 1;
+    s->burst = again ? least(s->burst * BURST_GROWS, EDO__SPARES_MAX) : rt->n_workers + 1;
     uint32_t computing = c->active - c->blocked;
     uint32_t room = COMPUTING_MAX(rt->n_workers);
     room = room > computing ? room - computing : 0;

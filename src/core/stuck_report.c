@@ -217,13 +217,20 @@ void edo__monitor_report_end(struct edo__monitor *m)
     m->report.started = false;
 }
 
-/* Not more than one a second, nor before the last one is written. */
+void edo__monitor_report_drop(struct edo__monitor *m, const edo__watch *seen)
+{
+    if (m->report.asker == seen)
+        m->report.asker = NULL;
+}
+
+/* Not more than one a second, nor before the last one is written; and one at a time: the next one
+ * would take the place of one whose stack takes long to come. */
 static bool may_report(struct edo__monitor *m, int64_t now)
 {
     edo__report *r = &m->report;
     if (r->at == 0)
         return true;
-    if (now - r->at < REPORT_EVERY || edo__aload(&r->done, EDO__ACQ) == 0)
+    if (r->asker != NULL || now - r->at < REPORT_EVERY || edo__aload(&r->done, EDO__ACQ) == 0)
         return false;
     edo__monitor_report_end(m);
     return true;
@@ -264,6 +271,7 @@ void edo__monitor_report(struct edo__monitor *m, edo__worker *w, edo__watch *see
             return;
         }
         r->at = now;
+        r->asker = seen;
         seen->asked = now;
         trace_ask(w);
         return;
@@ -272,5 +280,6 @@ void edo__monitor_report(struct edo__monitor *m, edo__worker *w, edo__watch *see
     if (!trace_answer(w, r->pcs, EDO__MONITOR_FRAMES, &r->n) && now - seen->asked < REPORT_ANSWER)
         return;
     write_report(m, w, seen, now);
+    r->asker = NULL;
     seen->reported = true;
 }

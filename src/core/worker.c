@@ -153,16 +153,28 @@ static void run_task(edo__worker *w, edo__task *t)
     settle(w); /* not always of t: tasks pass the worker on among themselves */
 }
 
-size_t edo__worker_expire(edo__worker *w, int64_t now)
+/* Under the wheel's lock, which it gives back. */
+static size_t expire_locked(edo__worker *w, int64_t now)
 {
-    if (now < edo__aload(&w->timer_next, EDO__RLX))
-        return 0;
-    edo__spin_lock(&w->timer_lock);
     size_t n = edo__wheel_expire(&w->wheel, now);
     edo__astore(&w->timer_next, edo__wheel_next(&w->wheel), EDO__RLX);
     edo__spin_unlock(&w->timer_lock);
     edo__aadd(&w->counters.timers_fired, n, EDO__RLX); /* others may do this for w */
     return n;
+}
+
+size_t edo__worker_expire(edo__worker *w, int64_t now)
+{
+    if (now < edo__aload(&w->timer_next, EDO__RLX))
+        return 0;
+    edo__spin_lock(&w->timer_lock);
+    return expire_locked(w, now);
+}
+
+void edo__worker_expire_for(edo__worker *w, int64_t now)
+{
+    if (now >= edo__aload(&w->timer_next, EDO__RLX) && edo__spin_try(&w->timer_lock))
+        (void)expire_locked(w, now);
 }
 
 /* A look at the clock, the timers and I/O, without waiting. */

@@ -8,6 +8,7 @@
 #define edo__idle_init model_idle_init
 #define edo__idle_deinit model_idle_deinit
 #define edo__idle_notify model_idle_notify
+#define edo__idle_notify_more model_idle_notify_more
 #define edo__idle_search model_idle_search
 #define edo__idle_search_end model_idle_search_end
 #define edo__idle_sleep model_idle_sleep
@@ -32,6 +33,7 @@
 #define edo__thread_worker model_thread_worker
 #define edo__worker_wake model_worker_wake
 #define edo__wake_one model_wake_one
+#define edo__wake_another model_wake_another
 #define edo__queue_local model_queue_local
 #define edo__schedule_on model_schedule_on
 #define edo__schedule model_schedule
@@ -48,6 +50,7 @@
 #define edo__suspend model_suspend
 #define edo__stack_entry model_stack_entry
 #define edo__worker_expire model_worker_expire
+#define edo__worker_expire_for model_worker_expire_for
 #define edo__worker_run model_worker_run
 #define edo__worker_init model_worker_init
 #define edo__worker_deinit model_worker_deinit

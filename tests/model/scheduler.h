@@ -80,7 +80,6 @@ typedef struct setup {
     bool monitor;
     bool kernel;         /* makes the descriptor ready */
     bool pinned;         /* task 0, to worker 0, from the start */
-    bool drowsy;         /* the monitor has seen everybody sleep for long */
     int32_t inject_turn; /* tasks run until a look at the inject queue; 0: never mind */
     unsigned patience;   /* the monitor may look again so often though others could go on */
     int64_t limit_ms;    /* of the monitor's time, until the last task has ended */

@@ -49,7 +49,46 @@ void edo__monitor_report_end(struct edo__monitor *m)
     (void)m;
 }
 
+void edo__monitor_report_drop(struct edo__monitor *m, const edo__watch *seen)
+{
+    (void)m;
+    (void)seen;
+}
+
 void edo__monitor_install_signal(void) {}
+
+int64_t edo__clock_next(const edo_runtime *r)
+{
+    (void)r;
+    return EDO_FOREVER; /* no timer is overdue while all sleep */
+}
+
+/* An alarm that is set for ever is none; the others ring after half a period. */
+static uint32_t alarm_set;
+
+int edo__alarm_open(void)
+{
+    return 0;
+}
+
+void edo__alarm_close(int alarm)
+{
+    (void)alarm;
+}
+
+void edo__alarm_set(int alarm, int64_t in)
+{
+    (void)alarm;
+    edo__astore(&alarm_set, in < EDO_SEC(1), EDO__SC); /* a system call */
+}
+
+void edo__alarm_wait(int alarm)
+{
+    (void)alarm;
+    model_forget(51);
+    model_take(&alarm_set);
+    clock_of_monitor += EDO_MS(4);
+}
 
 void edo__slice_short(void) {}
 
@@ -68,8 +107,8 @@ static void begin(void)
     memset(watches, 0, sizeof watches);
     monitor = (struct edo__monitor){ .watches = watches, .running = true, .period = EDO_MS(8) };
     clock_of_monitor = EDO_SEC(1);
-    if (cfg.drowsy)
-        monitor.idle_since = clock_of_monitor - MONITOR_IDLE - 1;
+    alarm_set = 0;
+    model_shared(&alarm_set, sizeof alarm_set, true, "alarm");
     rt.monitor = &monitor;
     rt.config = (edo_config){ .workers = cfg.workers, .stuck_after = EDO_MS(20) };
     model_shared(&monitor.asleep, sizeof monitor.asleep, true, "monitor asleep");
@@ -87,6 +126,11 @@ static uint64_t ago(int64_t at, int64_t most)
     return 1 + (uint64_t)(past < most ? past : most);
 }
 
+static uint64_t ahead(int64_t at)
+{
+    return at > clock_of_monitor ? (uint64_t)(at - clock_of_monitor) : 0;
+}
+
 static uint64_t look(void)
 {
     uint64_t h = look_at_scheduler();
@@ -97,14 +141,14 @@ static uint64_t look(void)
         h = model_mix(h, seen->tick);
         h = model_mix(h, ago(seen->since, EDO_MS(20)));
         h = model_mix(h, ago(seen->called, EDO_MS(5)));
+        h = model_mix(h, seen->blocked ? ahead(seen->cpu_next) : 0);
         h = model_mix(h, (uint64_t)(seen->cpu_last < 0 ? 1 : seen->cpu_last == 0 ? 2 : 3));
         h = model_mix(h, (uint64_t)seen->held << 2 | (uint64_t)seen->blocked << 1 | seen->reported);
     }
     h = model_mix(h, (uint64_t)s->burst << 1 | s->backlog);
     h = model_mix(h, ago(s->called, EDO_MS(20)));
     h = model_mix(h, ago(s->refused, EDO_MS(100)));
-    h = model_mix(h, ago(monitor.idle_since, EDO_MS(51)));
-    return model_mix(h, monitor.any_held);
+    return model_mix(h, (uint64_t)monitor.waiting << 1 | monitor.any_held);
 }
 
 static void thread(unsigned index)
@@ -170,9 +214,9 @@ static void broken(setup s, model_memory mem, model_mutant mutant)
     breaks(title(), &config);
 }
 
-/* A run counts as held after 20 ms, its end comes at most four looks of 8 ms later, and each look that
- * the monitor makes of its own accord is 8 ms. */
-enum { TAKEN_OVER = 36, A_LOOK = 8 };
+/* A run counts as held after 20 ms, its end comes at most two looks of 8 ms later and the alarm before
+ * the first of them, and each look that the monitor makes of its own accord is 8 ms. */
+enum { TAKEN_OVER = 40, A_LOOK = 8 };
 
 static const setup waits_for_one = {
     .workers = 1, .tasks = { "b1", "" }, .outside = { "n0n1" }, .limit_ms = TAKEN_OVER
@@ -205,17 +249,14 @@ static const setup again = { .workers = 1,
                              .outside = { "n0s0" },
                              .patience = 3,
                              .limit_ms = 2 * TAKEN_OVER + 3 * A_LOOK };
-/* Everybody sleeps for so long that the monitor does too. */
+/* Everybody sleeps, and the monitor too. */
 static const setup after_sleep = {
     .workers = 1, .tasks = { "rn1b1", "" }, .outside = { "n0" }, .kernel = true, .patience = 9
 };
-/* The same from where it is about to; its worker is woken without having been named. */
-static const setup drowsy = { .workers = 1,
-                              .tasks = { "qn1b1", "" },
-                              .outside = { "n0" },
-                              .pinned = true,
-                              .drowsy = true,
-                              .patience = 1 };
+/* The same; its worker is woken without having been named. */
+static const setup drowsy = {
+    .workers = 1, .tasks = { "qn1b1", "" }, .outside = { "n0" }, .pinned = true, .patience = 1
+};
 
 TEST_TIMEOUT(one_worker, 100)
 {
@@ -270,7 +311,7 @@ TEST_TIMEOUT(finds_what_is_wrong, 200)
     broken(has_timer, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
     broken(has_descriptor, MODEL_SC, MUTANT(LEFT_OUT, XCHG, "harvest"));
     broken(again, MODEL_SC, MUTANT(LEFT_OUT, AND, "start_spare"));
-    broken(after_sleep, MODEL_SC, MUTANT(LEFT_OUT, STORE, "edo__monitor_kick"));
+    broken(after_sleep, MODEL_SC, MUTANT(LEFT_OUT, STORE, "edo__alarm_set"));
 }
 
 TEST_MAIN()

@@ -6,6 +6,7 @@
  * held workers is in stuck_spares.c. */
 #include "core_test.h"
 
+#include <signal.h>
 #include <time.h>
 
 #define WORKERS 4
@@ -123,6 +124,71 @@ TEST_TIMEOUT(no_monitor_no_report, 60)
 {
     setenv("EDO_STUCK_AFTER_MS", "0", 1);
     (void)check_report(1, false);
+}
+
+/* ---- one report at a time ---- */
+
+static void spin_ms(int64_t ms, const unsigned *over)
+{
+    int64_t until_ns = monotonic() + EDO_MS(ms);
+    while (monotonic() < until_ns && LOAD(over) == 0)
+        __asm__ volatile("" ::: "memory");
+}
+
+static unsigned held_long_enough;
+
+static int short_hold(void *arg)
+{
+    static const unsigned never;
+    (void)arg;
+    spin_ms(100, &never);
+    return 0;
+}
+
+/* Its thread gives no stack. */
+static int silent_hold(void *arg)
+{
+    sigset_t urgent, old;
+    (void)arg;
+    sigemptyset(&urgent);
+    sigaddset(&urgent, SIGURG);
+    pthread_sigmask(SIG_BLOCK, &urgent, &old);
+    spin_ms(20000, &held_long_enough);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return 0;
+}
+
+static int hold_in_turn(void *arg)
+{
+    (void)arg;
+    edo_group g;
+    CHECK_OK(edo_group_open(&g, NULL));
+    CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .name = "first" }, NULL, short_hold, NULL));
+    CHECK_OK(edo_sleep(EDO_MS(1200)));
+    CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .name = "silent" }, NULL, silent_hold, NULL));
+    CHECK_OK(edo_sleep(EDO_MS(1100)));
+    CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .name = "second" }, NULL, short_hold, NULL));
+    CHECK_OK(edo_sleep(EDO_MS(1200)));
+    STORE(&held_long_enough, 1);
+    return edo_group_close(&g);
+}
+
+static void run_in_turn(void *arg)
+{
+    (void)arg;
+    CHECK_OK(edo_run(&(edo_config){ .workers = 2, .stuck_after = EDO_MS(5) }, hold_in_turn, NULL));
+}
+
+/* While the monitor waits for a stack, up to two seconds, no other worker is reported: it would take
+ * the place of the first one's report, and of its thread, which then nobody joined. */
+TEST_TIMEOUT(a_report_is_not_overtaken, 60)
+{
+    static char text[REPORT_MAX];
+    unsetenv("EDO_STUCK_AFTER_MS");
+    CHECK_INT(test_capture(run_in_turn, NULL, text, sizeof text), ==, 0);
+    const char *silent = strstr(text, "\"silent\""), *second = strstr(text, "\"second\"");
+    if (silent == NULL || (second != NULL && second < silent))
+        FAIL("not the report of the one that was held first:\n%s", text);
 }
 
 /* What a held worker had in its queues is run by others: also what it made runnable itself

@@ -58,7 +58,11 @@ static bool worker_pending(edo__worker *w)
 
 static int worker_poll_for(edo__worker *stuck)
 {
-    return edo__epoll_harvest(stuck->io, stuck->rt->io, 0);
+    edo__epoll *io = stuck->io;
+    /* relaxed: a registration that is not seen yet is at the next look */
+    if (edo__aload(&io->armed, EDO__RLX) == 0)
+        return 0;
+    return edo__epoll_harvest(io, stuck->rt->io, 0);
 }
 
 static void worker_wake(edo__worker *w)
