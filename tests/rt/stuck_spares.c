@@ -416,4 +416,11 @@ TEST(current_thread)
     CHECK_INT(edo_run(&config, alone, NULL), ==, -EINVAL);
 }
 
+/* There is a monitor then, but it does nothing else. */
+TEST(current_thread_with_a_dump_signal)
+{
+    setenv("EDO_DUMP_SIGNAL", "10", 1);
+    CHECK_OK(edo_run(&(edo_config){ .current_thread = true }, alone, NULL));
+}
+
 TEST_MAIN()
