@@ -4,6 +4,7 @@
 #define EDO_RUNTIME_H
 
 #include <edo/base.h>
+#include <edo/hooks.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,6 +40,7 @@ typedef struct edo_config {
     uint64_t seed;              /* scheduler choices; 0: random                                 */
     edo_metrics_mode metrics;   /* EDO_METRICS_SAMPLED                                          */
     bool current_thread;        /* one thread runs all tasks, see edo_run()                     */
+    edo_hooks hooks;            /* functions to call when threads and tasks start, pause, end   */
 } edo_config;
 
 typedef struct edo_runtime edo_runtime;

@@ -17,6 +17,7 @@
 #define EDO_TRACKER_H
 
 #include <edo/base.h>
+#include <edo/hooks.h>
 #include <edo/runtime.h>
 #include <edo/task.h>
 #include <stdio.h>
@@ -26,13 +27,6 @@ extern "C" {
 #endif
 
 typedef struct edo_tracker edo_tracker;
-
-/* What is told of a task that would not end. */
-typedef struct edo_task_info {
-    uint64_t id;
-    const char *name; /* or "" */
-    const char *site; /* "file:line" of the spawning call, or NULL */
-} edo_task_info;
 
 /* How to stop: all durations in nanoseconds. */
 typedef struct edo_tracker_stop {

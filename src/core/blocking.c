@@ -6,6 +6,7 @@
 #include "core/blocking.h"
 
 #include "core/group.h"
+#include "core/hooks.h"
 #include "core/sched.h"
 
 #include <edo/blocking.h>
@@ -130,6 +131,8 @@ static void child_job_run(edo__job *job)
     bool cancelled = edo__aload(&s->edo__cancelled, EDO__SC) != 0 || late;
     /* release: as in edo__stack_entry() */
     edo__astore(&t->code, cancelled ? -ECANCELED : t->fn(t->arg), EDO__REL);
+    if ((t->flags & EDO__TF_HOOKED) != 0)
+        edo__hook_end(t, t->code);
     edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
     uint32_t worker = edo__probe_value(EDO__PROBE_NOBODY);
     EDO__PROBE3(task_end, t->id, worker, t->code);
@@ -148,6 +151,8 @@ int edo__blocking_start(edo__task *t, edo__worker *w)
     if (rc < 0) {
         edo__astore(&t->code, 0, EDO__REL); /* as above */
         t->flags |= EDO__TF_UNSEEN;
+        if ((t->flags & EDO__TF_HOOKED) != 0)
+            edo__hook_end(t, rc);
         edo__astore(&t->word, EDO__WORD_IDLE, EDO__REL);
         edo__group_ended(t, w);
     }

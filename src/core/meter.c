@@ -17,6 +17,7 @@
  * When all runs are measured the WATCH bit and the marks are simply always there. */
 #include "core/meter.h"
 
+#include "core/hooks.h"
 #include "core/sched.h"
 #include "core/trace.h"
 
@@ -62,20 +63,23 @@ static void watch(edo__task *t)
     t->pins |= EDO__PIN_WATCHED;
 }
 
-void edo__meter_init(edo__worker *w, edo_metrics_mode mode)
+void edo__meter_init(edo__worker *w, const edo_config *config)
 {
     edo__meter *m = &w->meter;
-    m->mode = mode;
+    m->mode = config->metrics;
+    m->always = m->mode == EDO_METRICS_ALL || edo__hooks_of_runs(&config->hooks);
+    m->each_spawn = m->mode == EDO_METRICS_ALL || edo__hooks_of_tasks(&config->hooks);
+    m->next_spawn = UINT64_MAX;
     w->until_inject = EDO__INJECT_EVERY + 1;
-    w->sample_spawn = UINT64_MAX;
-    if (mode == EDO_METRICS_ALL) {
+    if (m->mode == EDO_METRICS_SAMPLED) {
+        m->turns = m->always ? 0 : (uint32_t)random_gap(w, EDO__METER_TURNS);
+        m->next_spawn = random_gap(w, SAMPLE_EVERY);
+    }
+    if (m->always) {
         m->on = true;
         w->wanted = EDO__WANT_WATCH;
-        w->sample_spawn = 1;
-    } else if (mode == EDO_METRICS_SAMPLED) {
-        m->turns = (uint32_t)random_gap(w, EDO__METER_TURNS);
-        w->sample_spawn = random_gap(w, SAMPLE_EVERY);
     }
+    w->sample_spawn = m->each_spawn ? 1 : m->next_spawn;
 }
 
 static void measure_next(edo__worker *w)
@@ -125,19 +129,28 @@ bool edo__meter_turn(edo__worker *w)
 
 int64_t edo__meter_begin(edo__worker *w, edo__task *t)
 {
+    if ((t->flags & EDO__TF_HOOKED) != 0)
+        edo__hook_run(t);
     if (edo__trace_on())
         edo__trace_note(EDO__REC_RUN, edo__task_id(t), w->meter.resumed, t->site);
     w->meter.resumed = false;
     return edo__clock_real();
 }
 
+/* What the task that w has left waits for; NULL: for its turn. */
+static const char *waits_for(const edo__worker *w)
+{
+    return w->action == EDO__ACTION_PARK ? edo__why_name(w->left->why) : NULL;
+}
+
 static void trace_end(const edo__worker *w, uint64_t id)
 {
-    bool waits = w->action == EDO__ACTION_PARK;
-    if (w->action == EDO__ACTION_END)
+    if (w->action == EDO__ACTION_END) {
         edo__trace_note(EDO__REC_END, id, 0, NULL);
-    else
-        edo__trace_note(EDO__REC_PAUSE, id, 0, waits ? edo__why_name(w->left->why) : "its turn");
+    } else {
+        const char *why = waits_for(w);
+        edo__trace_note(EDO__REC_PAUSE, id, 0, why != NULL ? why : "its turn");
+    }
 }
 
 void edo__meter_end(edo__worker *w, int64_t begin, uint64_t id)
@@ -154,34 +167,41 @@ void edo__meter_end(edo__worker *w, int64_t begin, uint64_t id)
         if (traced)
             w->left->pins |= EDO__PIN_PAUSED;
         w->left->woken = stamp(now); /* it stays so if it yields */
+        if ((w->left->flags & EDO__TF_HOOKED) != 0)
+            edo__hook_suspend(w->left, waits_for(w));
     }
-    if (m->mode == EDO_METRICS_ALL || traced)
+    if (m->always || traced)
         return;
     m->on = false;
     edo__aand(&w->wanted, ~(uint32_t)EDO__WANT_WATCH, EDO__RLX);
 }
 
-void edo__meter_spawned(edo__worker *w, edo__task *t)
+/* Nobody but the spawner knows t yet. */
+static void spawned(edo__task *t, bool chosen)
 {
-    bool all = w->meter.mode == EDO_METRICS_ALL || edo__trace_on();
-    uint64_t n = edo__aload(&w->counters.spawned, EDO__RLX);
-    w->sample_spawn = n + (all ? 1 : random_gap(w, SAMPLE_EVERY));
-    if (!all && w->meter.mode == EDO_METRICS_OFF)
-        w->sample_spawn = UINT64_MAX; /* tracing has ended */
+    if (chosen && (t->flags & EDO__TF_BLOCKING) == 0)
+        watch(t);
     if (edo__trace_on())
         edo__trace_note(EDO__REC_SPAWN, edo__task_id(t), t->parent, t->site);
-    if ((t->flags & EDO__TF_BLOCKING) == 0)
-        watch(t);
+    edo__hook_spawn(t);
+}
+
+void edo__meter_spawned(edo__worker *w, edo__task *t)
+{
+    edo__meter *m = &w->meter;
+    bool all = m->always || edo__trace_on();
+    uint64_t n = edo__aload(&w->counters.spawned, EDO__RLX);
+    bool chosen = all || n == m->next_spawn;
+    if (chosen && m->mode == EDO_METRICS_SAMPLED)
+        m->next_spawn = n + random_gap(w, SAMPLE_EVERY);
+    w->sample_spawn = all || m->each_spawn ? n + 1 : m->next_spawn;
+    spawned(t, chosen);
 }
 
 void edo__meter_spawned_outside(edo_runtime *rt, edo__task *t)
 {
     edo__aadd(&rt->outside.spawned, 1u, EDO__RLX);
-    bool blocking = (t->flags & EDO__TF_BLOCKING) != 0;
-    if (!blocking && (rt->config.metrics == EDO_METRICS_ALL || edo__trace_on()))
-        watch(t);
-    if (edo__trace_on())
-        edo__trace_note(EDO__REC_SPAWN, edo__task_id(t), t->parent, t->site);
+    spawned(t, rt->workers[0].meter.always || edo__trace_on());
 }
 
 void edo__meter_woken(edo__task *t)

@@ -23,6 +23,9 @@ typedef struct edo__hist {
 typedef struct edo__meter { /* a worker's; written by its owner */
     edo_metrics_mode mode;
     bool on;             /* the next run is measured, or all are                             */
+    bool always;         /* all are, as long as the worker lives                             */
+    bool each_spawn;     /* every spawn is looked at: there are hooks                        */
+    uint64_t next_spawn; /* the spawn by that number is a sample; UINT64_MAX: none           */
     bool resumed;        /* traced: the task that runs next has paused before                */
     uint32_t turns;      /* until one has a sample in it; 0: none has                        */
     int32_t rest;        /* of a turn that was cut in two, for its second part; 0: is whole  */
@@ -34,7 +37,7 @@ typedef struct edo__meter { /* a worker's; written by its owner */
     edo__hist run, wake;
 } edo__meter;
 
-void edo__meter_init(struct edo__worker *w, edo_metrics_mode mode);
+void edo__meter_init(struct edo__worker *w, const edo_config *config);
 void edo__meter_start(struct edo__worker *w); /* its loop begins */
 
 /* The worker's count of tasks to the next look at the inject queue has run out. Sets the next one.
@@ -45,7 +48,8 @@ bool edo__meter_turn(struct edo__worker *w);
 int64_t edo__meter_begin(struct edo__worker *w, struct edo__task *t);
 void edo__meter_end(struct edo__worker *w, int64_t begin, uint64_t id);
 
-/* A child that was chosen for a sample of its wait for its first run. */
+/* A child whose number was sample_spawn: it is a sample of the wait for a first run, or traced, or
+ * has hooks. */
 void edo__meter_spawned(struct edo__worker *w, struct edo__task *t);
 /* A detached task that came from a thread that is no worker. */
 void edo__meter_spawned_outside(edo_runtime *rt, struct edo__task *t);

@@ -56,6 +56,13 @@ int edo__pool_create(edo__pool **out, unsigned max, int64_t keepalive, unsigned 
     return rc;
 }
 
+void edo__pool_on_thread(edo__pool *p, void (*fn)(void *arg, bool starts), void *arg)
+{
+    edo_assert(p->threads == 0 && p->starting == 0);
+    p->on_thread = fn;
+    p->on_thread_arg = arg;
+}
+
 static void enqueue(edo__pool *p, edo__job *job)
 {
     edo__pool_queue *q = &p->queues[job->cls];

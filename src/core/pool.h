@@ -38,6 +38,8 @@ typedef struct edo__pool edo__pool;
  * No thread is started before the first job. */
 int edo__pool_create(edo__pool **out, unsigned max, int64_t keepalive, unsigned cores,
                      const char *name);
+/* Called by each thread as the first and as the last thing it does. Before the first job. */
+void edo__pool_on_thread(edo__pool *p, void (*fn)(void *arg, bool starts), void *arg);
 /* 0, -ESHUTDOWN, or -EAGAIN when no thread exists and none can be started. The job stays the
  * caller's memory until run() was called. Wakes at most one thread; starts one only when none is
  * idle. */

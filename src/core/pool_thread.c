@@ -203,6 +203,8 @@ static void leave(edo__pool *p, edo__pool_thread *t)
     p->threads--;
     bool last = p->stopping && p->threads == 0 && p->starting == 0;
     edo__spin_unlock(&p->lock);
+    if (p->on_thread != NULL)
+        p->on_thread(p->on_thread_arg, false);
     if (before != NULL) {
         pthread_join(before->handle, NULL);
         edo__spin_lock(&p->lock);
@@ -222,6 +224,8 @@ static void *thread_main(void *arg)
     edo__pool *p = t->pool;
     t->handle = pthread_self();
     (void)pthread_setname_np(t->handle, p->name);
+    if (p->on_thread != NULL)
+        p->on_thread(p->on_thread_arg, true);
     edo__spin_lock(&p->lock);
     do
         work(p);

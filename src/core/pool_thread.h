@@ -27,7 +27,7 @@ typedef struct edo__pool_queue {
 } edo__pool_queue;
 
 struct edo__pool {
-    uint32_t lock;      /* over everything but max, keepalive, limit, attr, name */
+    uint32_t lock;      /* over everything but what stays as it was made */
     uint32_t threads;   /* that exist: their pthread_create() has returned */
     uint32_t starting;  /* whose pthread_create() has not returned */
     uint32_t searching; /* about to look at the queues; see pool.c */
@@ -50,6 +50,8 @@ struct edo__pool {
     pthread_attr_t attr;
     pthread_mutex_t first; /* held while the first thread is started */
     char name[16];
+    void (*on_thread)(void *arg, bool starts); /* or NULL */
+    void *on_thread_arg;
 
     /* Read by the one that looks out, without the lock. */
     uint32_t depth __attribute__((aligned(EDO__CACHE_LINE))); /* atomic; jobs queued */

@@ -7,6 +7,7 @@
 #include "core/runtime.h"
 
 #include "core/group.h"
+#include "core/hooks.h"
 #include "core/monitor.h"
 #include "core/scope.h"
 #include "core/sched.h"
@@ -167,6 +168,11 @@ static void runtime_init_root(edo_runtime *rt)
     rt->root_owner.scope = &rt->root.edo__scope;
 }
 
+static void on_blocking_thread(void *rt, bool starts)
+{
+    edo__hook_blocking(rt, starts);
+}
+
 static int runtime_init_parts(edo_runtime *rt)
 {
     const edo_config *c = &rt->config;
@@ -187,8 +193,10 @@ static int runtime_init_parts(edo_runtime *rt)
     if (rc == 0)
         rc = edo__pool_create(&rt->pool, c->blocking_max, c->blocking_keepalive, edo__cpus_usable(),
                               rt->name);
-    if (rc == 0)
+    if (rc == 0) {
+        edo__pool_on_thread(rt->pool, on_blocking_thread, rt);
         rc = rt->backend->open(rt);
+    }
     rt->io_open = rc == 0;
     return rc;
 }

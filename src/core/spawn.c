@@ -67,7 +67,7 @@ static void task_set_options(edo__task *t, const edo_task_options *o)
         EDO__PROBE2(task_name, t->id, &t->name[0]);
     }
     if (o->stack_size != 0)
-        t->stack_class = (uint16_t)edo__stack_class_for(t->rt->stacks, o->stack_size);
+        t->stack_class = (uint8_t)edo__stack_class_for(t->rt->stacks, o->stack_size);
     t->pins = o->pinned;
 }
 

@@ -82,6 +82,7 @@ enum { /* edo__task.flags; written before the task is published, or by the task 
        EDO__TF_OPTIONS = 32,  /* has a name, a stack class, a pin or a child record     */
        EDO__TF_BLOCKING = 64, /* runs on the blocking pool: never has a stack           */
        EDO__TF_UNSEEN = 128,  /* could not be started: leaves no result                 */
+       EDO__TF_HOOKED = 256,  /* its end has a hook, see hooks.c                        */
 };
 
 const char *edo__why_name(unsigned why); /* describe.c */
@@ -122,11 +123,11 @@ typedef struct edo__task {
     uint32_t word; /* atomic: the wait word                                                     */
     uint8_t state; /* atomic: for dumps                                                         */
     uint8_t why;   /* atomic: for dumps                                                         */
-    uint8_t flags;
+    uint16_t flags;
+    uint16_t pins; /* edo_task_pin() count, and EDO__PIN_*                                      */
     uint8_t
         claimed_early; /* the last wait was claimed before it parked; between task and worker  */
-    uint16_t pins;     /* edo_task_pin() count, and EDO__PIN_WATCHED                           */
-    uint16_t stack_class;
+    uint8_t stack_class;
     uint32_t budget; /* operations left in this run                                              */
 
     /* Line 1: the family. */

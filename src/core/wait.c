@@ -8,6 +8,7 @@
 #include "core/wait.h"
 
 #include "arch/futex.h"
+#include "core/hooks.h"
 #include "core/scope.h"
 #include "core/sched.h"
 
@@ -108,6 +109,7 @@ static uint32_t foreign_commit(edo__task *self, int64_t at, uint32_t code)
     /* release: the stand-in is ready to be woken; pairs with the claim */
     if (was >= EDO__WAKE_CANCEL || !edo__acas(&self->word, &was, parked, EDO__AR, EDO__ACQ))
         return was;
+    edo_assert(!edo__in_hook()); /* a hook must not wait, see <edo/hooks.h> */
     for (;;) {
         if (edo__aload(&self->futex, EDO__ACQ) != 0) { /* pairs with edo__schedule_parked() */
             edo__astore(&self->futex, 0u, EDO__RLX);

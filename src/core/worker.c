@@ -8,6 +8,7 @@
  * A task is published to its wakers, or put back into a queue, only in settle(): on the other side
  * of the switch, after it has left its stack and its registers are saved. */
 #include "core/group.h"
+#include "core/hooks.h"
 #include "core/monitor.h"
 #include "core/sched.h"
 #include "core/trace.h"
@@ -340,6 +341,15 @@ static EDO__INLINE void end_task(edo__task *t, edo__stack *s)
     settle(s->task->worker);
 }
 
+/* What few tasks have when their function has returned. */
+static __attribute__((noinline)) void end_specially(edo__task *t)
+{
+    if ((t->flags & EDO__TF_HEAP_ARG) != 0)
+        free(t->arg);
+    if ((t->flags & EDO__TF_HOOKED) != 0)
+        edo__hook_end(t, t->code);
+}
+
 /* What runs at the bottom of every task's stack: one task after another. */
 void edo__stack_entry(void *stack)
 {
@@ -353,8 +363,8 @@ void edo__stack_entry(void *stack)
             edo__child_leave(t);
         if (t->locals != NULL)
             edo__locals_end(t);
-        if ((t->flags & EDO__TF_HEAP_ARG) != 0)
-            free(t->arg);
+        if (edo__unlikely((t->flags & (EDO__TF_HEAP_ARG | EDO__TF_HOOKED)) != 0))
+            end_specially(t);
         end_task(t, s);
     }
 }
@@ -482,7 +492,14 @@ static void get_up(edo__worker *w)
     edo__worker_expire(w, w->now);
 }
 
-static void park(edo__worker *w)
+/* Whether something waits for w and nobody else would see it. */
+static bool has_own(const edo__worker *w)
+{
+    return edo__aload(&w->mail_len, EDO__RLX) != 0 || edo__aload(&w->lifo, EDO__RLX) != NULL ||
+           edo__queue_len(&w->queue) != 0;
+}
+
+static void lie_down(edo__worker *w)
 {
     edo_runtime *rt = w->rt;
     bool look_again = edo__idle_sleep(&rt->idle, w->index, w->searching);
@@ -491,6 +508,14 @@ static void park(edo__worker *w)
         edo__wake_one(rt);
     sleep_or_jump(w);
     w->searching = edo__idle_leave(&rt->idle, w->index);
+}
+
+static void park(edo__worker *w)
+{
+    bool hooked = edo__hook_park(w);
+    if (edo__likely(!hooked || !has_own(w))) /* the hook has left nothing */
+        lie_down(w);
+    edo__hook_unpark(w);
     get_up(w);
 }
 
@@ -544,6 +569,19 @@ static edo__task *next_task(edo__worker *w)
     }
 }
 
+/* A retired spare's park(). */
+static void rest(edo__worker *w)
+{
+    bool hooked = edo__hook_park(w);
+    if (edo__likely(!hooked || !has_own(w))) {
+        edo__idle_quit(&w->rt->idle);
+        sleep_or_jump(w);
+        edo__idle_join(&w->rt->idle);
+    }
+    edo__hook_unpark(w);
+    get_up(w);
+}
+
 /* A spare that is not needed any more: what it has goes to the others, and from here on it serves
  * its own timers, its descriptors and the tasks that are pinned to it. The others get what these
  * wake. Returns such a task; NULL: w is called in again, or the runtime stops. */
@@ -568,11 +606,8 @@ static edo__task *next_pinned(edo__worker *w)
             return t;
         edo__astore(&w->current, NULL, EDO__RLX);
         edo__meter_idle(w);
-        edo__idle_quit(&rt->idle);
-        sleep_or_jump(w);
-        edo__idle_join(&rt->idle);
+        rest(w);
         edo__meter_busy(w);
-        get_up(w);
     }
 }
 
@@ -584,6 +619,7 @@ void edo__worker_run(edo__worker *w)
     w->now = edo__clock_now(w->rt);
     edo__meter_start(w);
     edo__astore(&w->tid, gettid(), EDO__RLX);
+    edo__hook_worker(w, true);
     for (;;) {
         edo__task *t = next_task(w);
         if (edo__unlikely(t == NULL)) {
@@ -597,6 +633,7 @@ void edo__worker_run(edo__worker *w)
     }
     if (w->searching)
         (void)edo__idle_search_end(&w->rt->idle);
+    edo__hook_worker(w, false);
     edo__overflow_thread_leave();
     edo__tls_self = NULL;
     edo__set_current_worker(NULL);
@@ -611,7 +648,7 @@ int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index)
     w->random = rt->config.seed * 0x9E3779B97F4A7C15u + index + 1;
     if (w->random == 0)
         w->random = 1;
-    edo__meter_init(w, rt->config.metrics);
+    edo__meter_init(w, &rt->config);
     edo__wheel_init(&w->wheel, edo__clock_now(rt));
     w->timer_next = EDO_FOREVER;
     int rc = rt->backend->worker_open(w);

@@ -114,6 +114,11 @@ edo__task *edo__foreign_self(void)
     return edo__self();
 }
 
+bool edo__in_hook(void)
+{
+    return false;
+}
+
 /* A model's enter(). */
 static void enter_task(unsigned index)
 {

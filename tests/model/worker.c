@@ -70,10 +70,10 @@ void edo__monitor_kick(edo_runtime *r)
 }
 
 /* Nothing is measured: until_inject never runs out, and no task is watched. */
-void edo__meter_init(edo__worker *w, edo_metrics_mode mode)
+void edo__meter_init(edo__worker *w, const edo_config *config)
 {
     (void)w;
-    (void)mode;
+    (void)config;
 }
 
 bool edo__meter_turn(edo__worker *w)
@@ -115,6 +115,30 @@ void edo__meter_idle(edo__worker *w)
 void edo__meter_busy(edo__worker *w)
 {
     (void)w;
+}
+
+/* There are no hooks. */
+void edo__hook_worker(edo__worker *w, bool starts)
+{
+    (void)w;
+    (void)starts;
+}
+
+bool edo__hook_park(edo__worker *w)
+{
+    (void)w;
+    return false;
+}
+
+void edo__hook_unpark(edo__worker *w)
+{
+    (void)w;
+}
+
+void edo__hook_end(edo__task *t, int code)
+{
+    (void)t;
+    (void)code;
 }
 
 static int poll_flag(edo__worker *w, int64_t timeout)
