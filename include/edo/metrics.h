@@ -103,6 +103,7 @@ typedef struct edo_metrics {
 /* One worker's share of the above. */
 typedef struct edo_worker_metrics {
     int32_t tid;            /* the kernel's number of its thread                      */
+    int32_t cpu;            /* it is bound to (`pin_workers`); -1: to none            */
     bool running;           /* it runs a task at this moment                          */
     uint64_t tasks_spawned; /* by the tasks it ran                                    */
     uint64_t tasks_finished;

@@ -27,8 +27,8 @@ typedef enum edo_metrics_mode {
 
 /* Zero means the default everywhere; a NULL config means all defaults. Operators override from the
  * environment: EDO_WORKERS, EDO_BACKEND, EDO_BLOCKING_MAX, EDO_STACK_SIZE, EDO_STUCK_AFTER_MS,
- * EDO_SEED, EDO_METRICS (off, sampled or all), EDO_DUMP_SIGNAL (a signal number: print a dump of all
- * tasks when it arrives). */
+ * EDO_SEED, EDO_PIN_WORKERS (0 or 1), EDO_METRICS (off, sampled or all), EDO_DUMP_SIGNAL (a signal
+ * number: print a dump of all tasks when it arrives). */
 typedef struct edo_config {
     unsigned workers;           /* 0: one per CPU this process may use                          */
     unsigned blocking_max;      /* threads; 0: 512                                              */
@@ -40,6 +40,7 @@ typedef struct edo_config {
     uint64_t seed;              /* scheduler choices; 0: random                                 */
     edo_metrics_mode metrics;   /* EDO_METRICS_SAMPLED                                          */
     bool current_thread;        /* one thread runs all tasks, see edo_run()                     */
+    bool pin_workers;           /* binds each worker to one CPU, see edo_run()                  */
     edo_hooks hooks;            /* functions to call when threads and tasks start, pause, end   */
 } edo_config;
 
@@ -57,6 +58,12 @@ typedef struct edo_runtime edo_runtime;
  * calling one; after edo_runtime_create() one of the runtime's own), nobody takes over, nothing is
  * reported, and no thread is started but for blocking calls. `workers` must be 0 or 1 then, and
  * EDO_WORKERS does not count.
+ *
+ * With `pin_workers` worker threads do not move between CPUs: each is bound to one of those that the
+ * caller may use, in turn, beginning with such as no other runtime of the process has bound workers
+ * to. Other threads (spares, blocking calls) are not bound, nor is the caller after edo_run(); those
+ * that a task starts itself inherit its worker's CPU. Where the kernel refuses, that is said on
+ * stderr once, and the runtime goes on without.
  * @config: options, or NULL.
  * @fn, @arg: the first task.
  * Returns what fn returned, or a negative code when the runtime could not be started: -EINVAL (an

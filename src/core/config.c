@@ -2,28 +2,18 @@
 /* A runtime's options: the program's, the operator's (environment), and what stands in for none. */
 #include "core/runtime.h"
 
+#include "core/cpus.h"
 #include "core/sched.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define BLOCKING_DEFAULT 512
 #define BLOCKING_MIN 4
 #define BLOCKING_MAX 65536
-
-unsigned edo__cpus_usable(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return (unsigned)CPU_COUNT(&set);
-    long n = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than cpu_set_t holds */
-    return n > 0 ? (unsigned)n : 1;
-}
 
 /* A whole number of the environment: 1 found, 0 not set, or -EINVAL with a word to the operator. */
 static int env_number(const char *name, uint64_t min, uint64_t max, uint64_t *out)
@@ -88,6 +78,8 @@ static int config_from_environment(edo_config *c)
         c->stuck_after = n == 0 ? EDO_FOREVER : EDO_MS((int64_t)n);
     if (rc >= 0 && (rc = env_number("EDO_SEED", 0, UINT64_MAX, &n)) > 0)
         c->seed = n;
+    if (rc >= 0 && (rc = env_number("EDO_PIN_WORKERS", 0, 1, &n)) > 0)
+        c->pin_workers = n != 0;
     return rc < 0 ? rc : 0;
 }
 

@@ -127,6 +127,7 @@ int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out
     const edo__counters *c = &w->counters;
     memset(out, 0, sizeof *out);
     out->tid = edo__aload(&w->tid, EDO__RLX);
+    out->cpu = w->cpu;
     out->running = edo__aload(&w->current, EDO__RLX) != NULL;
     out->tasks_spawned = edo__aload(&c->spawned, EDO__RLX);
     out->tasks_finished = edo__aload(&c->finished, EDO__RLX);

@@ -23,6 +23,7 @@
 #include "arch/alarm.h"
 #include "arch/futex.h"
 #include "arch/slice.h"
+#include "core/cpus.h"
 
 #include <edo/metrics.h>
 #include <errno.h>
@@ -207,6 +208,7 @@ static void *monitor_thread(void *arg)
     edo_runtime *rt = arg;
     struct edo__monitor *m = rt->monitor;
     pthread_setname_np(pthread_self(), "edo-monitor");
+    edo__cpus_enter_free(rt);
     edo__slice_short(); /* spares inherit it */
     while (edo__aload(&m->stop, EDO__ACQ) == 0) {
         int64_t now = edo__clock_real();

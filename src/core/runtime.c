@@ -6,6 +6,7 @@
  * cancelled, and when its last child has ended the workers are told to leave. */
 #include "core/runtime.h"
 
+#include "core/cpus.h"
 #include "core/group.h"
 #include "core/hooks.h"
 #include "core/monitor.h"
@@ -130,6 +131,8 @@ static void wait_for_visitors(const edo_runtime *rt)
 static void runtime_free(edo_runtime *rt)
 {
     runtime_unlist(rt);
+    if (rt->workers != NULL)
+        edo__cpus_close(rt);
     wait_for_visitors(rt);
     if (rt->pool != NULL)
         edo__pool_destroy(rt->pool);
@@ -170,6 +173,8 @@ static void runtime_init_root(edo_runtime *rt)
 
 static void on_blocking_thread(void *rt, bool starts)
 {
+    if (starts)
+        edo__cpus_enter_free(rt);
     edo__hook_blocking(rt, starts);
 }
 
@@ -245,6 +250,7 @@ static int runtime_new(edo_runtime **out, const edo_config *config)
         runtime_free(rt);
         return rc;
     }
+    edo__cpus_open(rt);
     runtime_list(rt);
     *out = rt;
     return 0;

@@ -15,9 +15,6 @@ int edo__config_fill(edo_config *out, const edo_config *config);
 /* EDO_DUMP_SIGNAL: 0 when not set, or -EINVAL as above. */
 int edo__config_dump_signal(void);
 
-/* CPUs this process may use. */
-unsigned edo__cpus_usable(void);
-
 /* `task "fetch" (id 7) spawned at main.c:12`, for reports; async-signal-safe. Returns the
  * length. */
 size_t edo__task_describe(edo__task *t, char *buf, size_t cap);

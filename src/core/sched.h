@@ -79,6 +79,7 @@ typedef struct edo__worker {
     pthread_t thread;
     bool has_thread; /* started by the runtime: to be joined */
     int32_t tid;
+    int32_t cpu; /* it is bound to; -1: to none */
 
     /* Shared. */
     edo__queue queue __attribute__((aligned(EDO__CACHE_LINE)));
@@ -128,6 +129,9 @@ struct edo_runtime {
     int dump_signal; /* EDO_DUMP_SIGNAL, 0: none */
     char name[16];
     edo_runtime *listed; /* the next one in edo__runtimes */
+    cpu_set_t cpus;      /* its threads may run on, but for bound workers */
+    bool cpus_known;
+    uint32_t cpus_told; /* atomic: that a worker could not be bound */
 
     edo__inject inject __attribute__((aligned(EDO__CACHE_LINE)));
     edo__idle idle __attribute__((aligned(EDO__CACHE_LINE)));

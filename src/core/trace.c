@@ -9,6 +9,7 @@
 #include "core/trace.h"
 
 #include "arch/futex.h"
+#include "core/cpus.h"
 #include "core/sched.h"
 
 #include <errno.h>
@@ -416,6 +417,8 @@ static int start_thread(void)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &old);
     int rc = pthread_create(&tracer.thread, NULL, tracer_thread, NULL);
+    if (rc == 0)
+        edo__cpus_free_thread(tracer.thread);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return -rc;
 }

@@ -7,6 +7,7 @@
  *
  * A task is published to its wakers, or put back into a queue, only in settle(): on the other side
  * of the switch, after it has left its stack and its registers are saved. */
+#include "core/cpus.h"
 #include "core/group.h"
 #include "core/hooks.h"
 #include "core/monitor.h"
@@ -619,6 +620,7 @@ void edo__worker_run(edo__worker *w)
     w->now = edo__clock_now(w->rt);
     edo__meter_start(w);
     edo__astore(&w->tid, gettid(), EDO__RLX);
+    edo__cpus_enter(w);
     edo__hook_worker(w, true);
     for (;;) {
         edo__task *t = next_task(w);
@@ -634,6 +636,7 @@ void edo__worker_run(edo__worker *w)
     if (w->searching)
         (void)edo__idle_search_end(&w->rt->idle);
     edo__hook_worker(w, false);
+    edo__cpus_leave(w);
     edo__overflow_thread_leave();
     edo__tls_self = NULL;
     edo__set_current_worker(NULL);
@@ -644,6 +647,7 @@ int edo__worker_init(edo__worker *w, edo_runtime *rt, uint32_t index)
     memset(w, 0, sizeof *w);
     w->rt = rt;
     w->index = index;
+    w->cpu = -1;
     w->spin_limit = SPIN_MAX;
     w->random = rt->config.seed * 0x9E3779B97F4A7C15u + index + 1;
     if (w->random == 0)

@@ -69,6 +69,8 @@
 #define edo__meter_ran model_meter_ran
 #define edo__meter_idle model_meter_idle
 #define edo__meter_busy model_meter_busy
+#define edo__cpus_enter model_cpus_enter
+#define edo__cpus_leave model_cpus_leave
 #define edo__hook_worker model_hook_worker
 #define edo__hook_park model_hook_park
 #define edo__hook_unpark model_hook_unpark

@@ -117,7 +117,17 @@ void edo__meter_busy(edo__worker *w)
     (void)w;
 }
 
-/* There are no hooks. */
+/* No worker is bound to a CPU, and there are no hooks. */
+void edo__cpus_enter(edo__worker *w)
+{
+    (void)w;
+}
+
+void edo__cpus_leave(edo__worker *w)
+{
+    (void)w;
+}
+
 void edo__hook_worker(edo__worker *w, bool starts)
 {
     (void)w;

@@ -4,6 +4,7 @@
  * on. So there is one way of waiting, with the same cancels and deadlines for everybody. */
 #include "io/epoll/epoll.h"
 
+#include "core/cpus.h"
 #include "core/sched.h"
 
 #include <pthread.h>
@@ -30,8 +31,10 @@ static int start_thread(void)
     pthread_t thread;
     int rc = -pthread_create(&thread, NULL, helper_main, &helper);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
+    if (rc == 0) {
+        edo__cpus_free_thread(thread);
         pthread_detach(thread);
+    }
     return rc;
 }
 
