@@ -78,6 +78,7 @@ typedef struct edo_metrics {
     uint64_t overflows;            /* tasks moved from a full local queue to the inject queue */
     uint64_t local_depth;          /* runnable tasks in local queues                          */
     uint64_t inject_depth;         /* runnable tasks in the inject queue                      */
+    uint64_t low_depth;            /* runnable tasks of low priority                          */
     uint32_t blocking_threads;     /* threads of the blocking pool                            */
     uint32_t blocking_idle;        /* of them idle                                            */
     uint64_t blocking_queue_depth; /* jobs waiting for a thread                               */

@@ -70,11 +70,17 @@ typedef struct edo_group {
     const char *edo__name;
 } edo_group;
 
+typedef enum edo_priority {
+    EDO_PRIORITY_NORMAL,
+    EDO_PRIORITY_LOW, /* runs when there is nothing else to run, and one such task per 62 runs */
+} edo_priority;
+
 typedef struct edo_task_options {
-    const char *name;  /* copied, 23 bytes at most are kept; NULL: none                       */
-    size_t stack_size; /* bytes: rounded up to a stack class, 1 MiB at most; 0: the default   */
-    bool pinned;       /* stays on the worker that starts it, see edo_task_pin()              */
-    uint64_t key;      /* the caller's name for it: see edo_spawn_keyed(); 0: none            */
+    const char *name;      /* copied, 23 bytes at most are kept; NULL: none                       */
+    size_t stack_size;     /* bytes: rounded up to a stack class, 1 MiB at most; 0: the default   */
+    bool pinned;           /* stays on the worker that starts it, see edo_task_pin()              */
+    uint64_t key;          /* the caller's name for it: see edo_spawn_keyed(); 0: none            */
+    edo_priority priority; /* EDO_PRIORITY_NORMAL; its children have their own                */
 } edo_task_options;
 
 /* How a child ended. */

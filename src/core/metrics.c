@@ -96,6 +96,7 @@ int edo_metrics_read(edo_runtime *rt, edo_metrics *out)
         m->tasks_spawned += edo__aload(&rt->workers[i].counters.spawned, EDO__ACQ);
     m->tasks_alive = m->tasks_spawned - m->tasks_finished;
     m->inject_depth = edo__aload(&rt->inject.len, EDO__RLX);
+    m->low_depth = edo__aload(&rt->low.len, EDO__RLX);
     edo__pool_stats pool;
     edo__pool_read_stats(rt->pool, &pool);
     m->blocking_threads = pool.threads;

@@ -6,7 +6,12 @@
  * before moves to the worker's ring, and only then may another worker have to be woken: a task that
  * is alone in the slot is about to be run by its waker, and waking a thread for it would cost more
  * than it (that is what Tokio reverted). If the waker then computes for long, the monitor takes the
- * task out of the slot. */
+ * task out of the slot.
+ *
+ * A task of low priority goes to one queue for all workers, first in, first out, at which a worker
+ * looks when it has found nothing else anywhere, and once per 62 runs in any case. That queue has to
+ * be shared: one per worker would let a busy worker's low tasks wait beside others that are idle,
+ * and would have to be stolen from, given away and moved like the ring. */
 #include "core/monitor.h"
 #include "core/sched.h"
 
@@ -86,6 +91,12 @@ void edo__wake_another(edo_runtime *rt)
     wake_named(rt, edo__idle_notify_more(&rt->idle));
 }
 
+static void schedule_low(edo_runtime *rt, edo__task *t)
+{
+    edo__inject_push(&rt->low, t, t, 1);
+    edo__wake_one(rt);
+}
+
 /* To a worker's mailbox: nobody else takes it from there. */
 static void mail(edo__worker *w, edo__task *t)
 {
@@ -150,11 +161,38 @@ static void schedule_outside(edo_runtime *rt, edo__task *t)
         edo__meter_woken(t);
     if (edo__pinned(t)) {
         mail(t->worker, t);
+    } else if (edo__is_low(t)) {
+        schedule_low(rt, t);
     } else {
         edo__inject_push(&rt->inject, t, t, 1);
         edo__wake_one(rt);
     }
     edo__asub(&rt->visitors, 1u, EDO__REL); /* pairs with the load in wait_for_visitors() */
+}
+
+static void schedule_any(edo__worker *w, edo__task *t)
+{
+#ifdef EDO_FORCE_MIGRATE
+    edo_runtime *rt = t->rt;
+    if (rt->n_workers > 1 && t->worker != NULL) {
+        mail(&rt->workers[(t->worker->index + 1) % rt->n_workers], t);
+        return;
+    }
+#endif
+    schedule_here(w, t);
+}
+
+/* One that is watched, pinned or of low priority. Not inlined: most are none of these. */
+static __attribute__((noinline)) void schedule_special(edo__worker *w, edo__task *t)
+{
+    if (t->pins >= EDO__PIN_WATCHED)
+        edo__meter_woken(t);
+    if (edo__pinned(t))
+        mail(t->worker, t);
+    else if (edo__is_low(t))
+        schedule_low(t->rt, t);
+    else
+        schedule_any(w, t);
 }
 
 void edo__schedule_on(edo__worker *w, edo__task *t)
@@ -164,22 +202,10 @@ void edo__schedule_on(edo__worker *w, edo__task *t)
         return;
     }
     EDO__PROBE2(task_wake, t->id, w->index);
-    if (edo__unlikely(t->pins != 0)) {
-        if (t->pins >= EDO__PIN_WATCHED)
-            edo__meter_woken(t);
-        if (edo__pinned(t)) {
-            mail(t->worker, t);
-            return;
-        }
-    }
-#ifdef EDO_FORCE_MIGRATE
-    edo_runtime *rt = t->rt;
-    if (rt->n_workers > 1 && t->worker != NULL) {
-        mail(&rt->workers[(t->worker->index + 1) % rt->n_workers], t);
-        return;
-    }
-#endif
-    schedule_here(w, t);
+    if (edo__unlikely(t->pins != 0))
+        schedule_special(w, t);
+    else
+        schedule_any(w, t);
 }
 
 void edo__schedule(edo__task *t)
@@ -252,7 +278,7 @@ bool edo__give_away(edo__worker *w)
 
 bool edo__work_visible(const edo_runtime *rt)
 {
-    if (edo__aload(&rt->inject.len, EDO__RLX) != 0)
+    if (edo__aload(&rt->inject.len, EDO__RLX) != 0 || edo__aload(&rt->low.len, EDO__RLX) != 0)
         return true;
     uint32_t n = edo__workers_known(rt);
     for (uint32_t i = 0; i < n; i++) {
@@ -276,7 +302,7 @@ int edo_yield(void)
     edo__worker *w = self->worker;
     if (edo__aload(&w->lifo, EDO__RLX) == NULL && edo__queue_len(&w->queue) == 0 &&
         edo__aload(&w->mail_len, EDO__RLX) == 0 && edo__aload(&w->rt->inject.len, EDO__RLX) == 0 &&
-        w->until_inject > 1) {
+        w->until_inject > 1 && !(edo__is_low(self) && edo__aload(&w->rt->low.len, EDO__RLX) != 0)) {
         w->until_inject--; /* alone; and I/O and timers get their turn every so often */
         return 0;
     }
@@ -303,7 +329,8 @@ int edo_task_pin(bool on)
     edo__task *self = edo__self_task();
     if (self == NULL)
         return -EPERM;
-    edo_assert(on ? self->pins < EDO__PIN_PAUSED - 1 : self->pins > 0);
+    uint16_t count = self->pins & EDO__PIN_COUNT;
+    edo_assert(on ? count < EDO__PIN_COUNT : count > 0);
     self->flags |= EDO__TF_OPTIONS; /* should it end pinned: see edo__task_free() */
     self->pins = (uint16_t)(on ? self->pins + 1 : self->pins - 1);
     return 0;

@@ -134,6 +134,7 @@ struct edo_runtime {
     uint32_t cpus_told; /* atomic: that a worker could not be bound */
 
     edo__inject inject __attribute__((aligned(EDO__CACHE_LINE)));
+    edo__inject low __attribute__((aligned(EDO__CACHE_LINE))); /* tasks of low priority */
     edo__idle idle __attribute__((aligned(EDO__CACHE_LINE)));
 
     /* The clock, see clock.c. */

@@ -184,7 +184,7 @@ void edo__spares_balance(edo_runtime *rt, int64_t now)
         return;
     census c = take_census(rt);
     uint32_t free_ones = c.active - c.held, computing = c.active - c.blocked;
-    uint32_t backlog = edo__aload(&rt->inject.len, EDO__RLX);
+    uint32_t backlog = edo__aload(&rt->inject.len, EDO__RLX) + edo__aload(&rt->low.len, EDO__RLX);
     bool waiting = backlog != 0 || edo__work_visible(rt);
     bool nobody_idle = edo__aload(&rt->idle.sleeping, EDO__RLX) == 0;
     if (free_ones == 0 && waiting) {

@@ -68,7 +68,8 @@ static void task_set_options(edo__task *t, const edo_task_options *o)
     }
     if (o->stack_size != 0)
         t->stack_class = (uint8_t)edo__stack_class_for(t->rt->stacks, o->stack_size);
-    t->pins = o->pinned;
+    t->pins =
+        (uint16_t)((o->pinned ? 1 : 0) | (o->priority == EDO_PRIORITY_LOW ? EDO__PIN_LOW : 0));
 }
 
 edo__task *edo__task_new(edo_runtime *rt, edo__worker *w, const edo__spawn *how)

@@ -24,6 +24,8 @@ struct edo_runtime;
 #define EDO__BUDGET 128          /* operations per run before a task must let others go first */
 #define EDO__PIN_WATCHED 0x8000u /* in pins: how long it waits to run is measured, see meter.c */
 #define EDO__PIN_PAUSED 0x4000u  /* in pins, with the above: its pause was traced */
+#define EDO__PIN_LOW 0x2000u     /* in pins: of low priority, see sched.c */
+#define EDO__PIN_COUNT 0x1FFFu   /* mask, in pins: edo_task_pin() */
 
 /* Why a task waits: for dumps. The names are in inspect/picture.c. */
 typedef enum edo__why {
@@ -124,7 +126,7 @@ typedef struct edo__task {
     uint8_t state; /* atomic: for dumps                                                         */
     uint8_t why;   /* atomic: for dumps                                                         */
     uint16_t flags;
-    uint16_t pins; /* edo_task_pin() count, and EDO__PIN_*                                      */
+    uint16_t pins; /* edo_task_pin() count, and EDO__PIN_*: why it is not scheduled like most     */
     uint8_t
         claimed_early; /* the last wait was claimed before it parked; between task and worker  */
     uint8_t stack_class;
@@ -224,7 +226,13 @@ static inline bool edo__is_foreign(const edo__task *t)
 /* Must run on its worker. */
 static inline bool edo__pinned(const edo__task *t)
 {
-    return (t->pins & ~(EDO__PIN_WATCHED | EDO__PIN_PAUSED)) != 0;
+    return (t->pins & EDO__PIN_COUNT) != 0;
+}
+
+/* Runs when there is nothing else. While it is pinned it runs like others. */
+static inline bool edo__is_low(const edo__task *t)
+{
+    return (t->pins & (EDO__PIN_LOW | EDO__PIN_COUNT)) == EDO__PIN_LOW;
 }
 
 /* The clock as this task sees it. */

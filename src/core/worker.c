@@ -64,7 +64,7 @@ static void drop_stacks(edo__worker *w)
 static void delay_start(edo__worker *w, edo__task *t)
 {
     bool alone = edo__queue_len(&w->queue) == 0;
-    edo__inject_push(&w->rt->inject, t, t, 1);
+    edo__inject_push(edo__is_low(t) ? &w->rt->low : &w->rt->inject, t, t, 1);
     if (alone)
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
@@ -83,7 +83,7 @@ static void after_yield(edo__worker *w, edo__task *t)
     (void)w;
     edo__schedule(t);
 #else
-    if (edo__unlikely(t->pins != 0) && edo__pinned(t))
+    if (edo__unlikely(t->pins != 0) && (edo__pinned(t) || edo__is_low(t)))
         edo__schedule(t);
     else
         edo__queue_local(w, t);
@@ -218,6 +218,12 @@ static edo__task *take_injected(edo__worker *w, uint32_t max)
     return t;
 }
 
+static edo__task *take_low(edo__worker *w)
+{
+    uint32_t n;
+    return edo__inject_pop(&w->rt->low, 1, &n);
+}
+
 /* What the LIFO slot holds, three times in a row at most: two tasks waking each other would keep
  * the rest waiting for ever. */
 static inline edo__task *take_lifo(edo__worker *w)
@@ -241,9 +247,9 @@ static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
         return NULL;
     if (++w->rounds % EDO__POLL_ROUNDS == 0) {
         tend(w);
-        /* Mail to oneself wakes nobody, and the mailbox has been looked at before this. */
-        if (edo__aload(&w->mail_len, EDO__RLX) != 0)
-            return take_mail(w);
+        edo__task *low = take_low(w);
+        if (edo__unlikely(low != NULL))
+            return low;
     }
     return take_injected(w, 1);
 }
@@ -257,9 +263,9 @@ static inline edo__task *take_local(edo__worker *w)
             return NULL;
         tend(w);
     }
-    if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
-        return t;
     if (edo__unlikely(w->until_inject <= 1) && (t = take_in_turn(w)) != NULL)
+        return t;
+    if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
         return t;
     t = take_lifo(w);
     if (t != NULL)
@@ -558,6 +564,8 @@ static edo__task *next_task(edo__worker *w)
         }
         if (t == NULL)
             t = search(w);
+        if (t == NULL)
+            t = take_low(w);
         if (edo__likely(t != NULL)) {
             if (edo__unlikely(w->searching))
                 search_pays(w);

@@ -55,6 +55,7 @@ typedef struct edo__picture {
     uint64_t id, parent;
     edo__seen_state state;
     bool frozen; /* `wait` is known; else only wait.why */
+    bool low;    /* of low priority */
     edo__seen_wait wait;
     const edo_group *group; /* it is a child of: an address to compare */
     const char *site;

@@ -90,6 +90,8 @@ static bool put_task(const edo__inspection *in, uint32_t index, bool first, FILE
             states[p.state], edo__clock_now(in->rt) - p.since);
     if (p.state == EDO__SEEN_WAITING)
         put_wait(in, &p, f);
+    if (p.low)
+        fputs(",\"low\":true", f);
     if (p.site != NULL) {
         fputs(",\"spawned_at\":", f);
         put_string(p.site, f);

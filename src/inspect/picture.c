@@ -300,6 +300,7 @@ __attribute__((no_sanitize("thread"), noinline)) bool edo__picture_head(edo_runt
                                 .by = EDO__NOBODY,
                                 .until = EDO_FOREVER };
     p->frozen = false;
+    p->low = (t->pins & EDO__PIN_LOW) != 0;
     p->frames = 0;
     p->site = t->site;
     p->since = t->since;

@@ -173,6 +173,8 @@ static void print_state(const edo__inspection *in, uint32_t index, const edo__pi
     }
     int64_t for_ns = edo__clock_now(in->rt) - p->since;
     fprintf(f, ", %.3f s", for_ns > 0 ? (double)for_ns / 1e9 : 0.0);
+    if (p->low)
+        fputs(", low priority", f);
     if (p->parent != 0)
         fprintf(f, ", child of %llu", (unsigned long long)p->parent);
     if (p->site != NULL)
@@ -265,7 +267,7 @@ static void print_head(edo_runtime *rt, FILE *f)
     (void)edo_metrics_read(rt, &m);
     fprintf(f, "edo: runtime \"%s\": %u workers (%u parked), %llu tasks alive, %llu runnable\n",
             rt->name, m.workers, m.workers_parked, (unsigned long long)m.tasks_alive,
-            (unsigned long long)(m.local_depth + m.inject_depth));
+            (unsigned long long)(m.local_depth + m.inject_depth + m.low_depth));
 }
 
 int edo_dump(edo_runtime *rt, FILE *f)

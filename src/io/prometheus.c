@@ -48,6 +48,7 @@ static const series of_runtime[] = {
     { "edo_local_queue_depth", "Runnable tasks in local queues.", OF(local_depth), GAUGE, U64 },
     { "edo_inject_queue_depth", "Runnable tasks in the inject queue.", OF(inject_depth), GAUGE,
       U64 },
+    { "edo_low_queue_depth", "Runnable tasks of low priority.", OF(low_depth), GAUGE, U64 },
     { "edo_blocking_threads", "Threads of the blocking pool.", OF(blocking_threads), GAUGE, U32 },
     { "edo_blocking_threads_idle", "Idle ones of them.", OF(blocking_idle), GAUGE, U32 },
     { "edo_blocking_queue_depth", "Jobs waiting for a thread.", OF(blocking_queue_depth), GAUGE,

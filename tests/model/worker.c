@@ -26,6 +26,7 @@ typedef struct setup {
         from_task; /* worker 0 starts with a task that makes two runnable, and waits for the first */
     bool kick;     /* worker 0's poll returns once for no reason */
     bool held;     /* with from_task: that task waits for both, and the monitor relieves worker 0 */
+    bool low;      /* the producers' tasks, and with from_task the first, are of low priority */
 } setup;
 
 static setup cfg;
@@ -219,13 +220,18 @@ static void start(void)
     rt.n_workers = rt.n_known = cfg.workers;
     rt.workers = workers;
     rt.backend = &backend;
-    rt.inject = (edo__inject){ 0 };
+    rt.inject = rt.low = (edo__inject){ 0 };
     rt.idle = (edo__idle){
         .n = cfg.workers, .present = cfg.workers, .stack = sleepers, .asleep = asleep
     };
     model_shared(&rt.inject.lock, sizeof rt.inject.lock, true, "inject lock");
     model_shared(&rt.inject.len, sizeof rt.inject.len, true, "inject len");
     model_shared(&rt.inject.head, 2 * sizeof rt.inject.head, false, "inject list");
+    if (cfg.low) { /* else nobody is */
+        model_shared(&rt.low.lock, sizeof rt.low.lock, true, "low lock");
+        model_shared(&rt.low.len, sizeof rt.low.len, true, "low len");
+        model_shared(&rt.low.head, 2 * sizeof rt.low.head, false, "low list");
+    }
     model_shared(&rt.idle.word, sizeof rt.idle.word, true, "searching");
     model_shared(&rt.idle.lock, sizeof rt.idle.lock, true, "idle.lock");
     model_shared(&rt.idle.sleeping, sizeof rt.idle.sleeping, true, "sleeping");
@@ -247,7 +253,7 @@ static void run(edo__worker *w, edo__task *t)
     MODEL_CHECK(t >= tasks && t < tasks + tasks_in_all());
     if (t < tasks || t >= tasks + tasks_in_all())
         return;
-    MODEL_CHECK(t->pins == 0 || t->worker == w);
+    MODEL_CHECK(!edo__pinned(t) || t->worker == w);
     MODEL_CHECK(!w->searching);
     uint32_t before = edo__aadd(&ran[t - tasks], 1u, EDO__RLX);
     MODEL_CHECK(before == 0);
@@ -258,6 +264,7 @@ static void run(edo__worker *w, edo__task *t)
 static void first_task(edo__worker *w)
 {
     unsigned base = cfg.producers * cfg.pushes;
+    tasks[base].pins = cfg.low ? EDO__PIN_LOW : 0;
     edo__schedule(&tasks[base]);
     edo__schedule(&tasks[base + 1]);
     MODEL_CHECK(edo__current_worker(&rt) == w);
@@ -299,7 +306,7 @@ static void thread(unsigned index)
     } else if (index < cfg.workers + cfg.producers) {
         for (unsigned i = 0; i < cfg.pushes; i++) {
             edo__task *t = &tasks[(index - cfg.workers) * cfg.pushes + i];
-            t->pins = cfg.pinned;
+            t->pins = cfg.low ? EDO__PIN_LOW : cfg.pinned;
             t->worker = &workers[0];
             edo__schedule(t);
             model_forget(i);
@@ -334,6 +341,7 @@ static void end(void)
     }
     MODEL_CHECK(rt.idle.sleeping == cfg.workers && rt.idle.word == 0);
     MODEL_CHECK(rt.inject.len == 0 && rt.inject.head == NULL);
+    MODEL_CHECK(rt.low.len == 0 && rt.low.head == NULL);
     for (unsigned i = 0; i < cfg.workers; i++)
         MODEL_CHECK(workers[i].parker.state == EDO__PARKER_ASLEEP && !workers[i].searching);
 }
@@ -374,7 +382,10 @@ static void check_with(setup s, model_memory memory, unsigned preemptions, model
         snprintf(bound, sizeof bound, "preemptions <= %u", preemptions);
     printf("  %u workers, %u x %u from outside%s%s%s, %s, %s: %s%llu schedules, %llu states, depth "
            "%u\n",
-           s.workers, s.producers, s.pushes, s.pinned ? " (pinned)" : "",
+           s.workers, s.producers, s.pushes,
+           s.pinned ? " (pinned)"
+           : s.low  ? " (low)"
+                    : "",
            s.from_task ? ", 2 from a task" : "",
            s.held   ? ", held"
            : s.kick ? ", kick"
@@ -424,6 +435,8 @@ TEST_TIMEOUT(one_worker, 100)
           MODEL_UNBOUNDED);
     holds((setup){ .workers = 1, .producers = 1, .pushes = 1, .from_task = true }, MODEL_WEAK,
           MODEL_UNBOUNDED);
+    holds((setup){ .workers = 1, .producers = 1, .pushes = 2, .low = true }, MODEL_WEAK,
+          MODEL_UNBOUNDED);
 }
 
 /* A task in the LIFO slot of a worker that is held: the monitor hands it on, or its owner takes it. */
@@ -450,6 +463,16 @@ TEST_TIMEOUT(two_workers, 300)
           test_scale(2));
 }
 
+/* The queue of low priority: pushed from outside, and by a task while the others may fall asleep. */
+TEST_TIMEOUT(low_priority, 200)
+{
+    must_run_here();
+    holds((setup){ .workers = 2, .from_task = true, .low = true }, MODEL_SC, test_scale(3));
+    holds((setup){ .workers = 2, .from_task = true, .low = true }, MODEL_WEAK, 1);
+    holds((setup){ .workers = 2, .producers = 1, .pushes = 1, .low = true }, MODEL_SC,
+          test_scale(3));
+}
+
 TEST_TIMEOUT(thoroughly, 3600)
 {
     must_run_here();
@@ -474,6 +497,8 @@ TEST_TIMEOUT(finds_what_is_wrong, 100)
     breaks(outside, MODEL_TSO, MUTANT(LEFT_OUT, FENCE, "model_idle_notify"));
     breaks(outside, MODEL_TSO, MUTANT(LEFT_OUT, FENCE, "model_idle_sleep"));
     breaks(inside, MODEL_TSO, MUTANT(LEFT_OUT, FENCE, "model_idle_notify"));
+    setup low = { .workers = 2, .from_task = true, .low = true };
+    breaks(low, MODEL_TSO, MUTANT(LEFT_OUT, FENCE, "model_idle_notify"));
     breaks(outside, MODEL_SC, MUTANT(LEFT_OUT, XCHG, "model_parker_notify"));
     breaks(inside, MODEL_SC, MUTANT(TORN, SUB, "model_idle_sleep"));
     breaks(inside, MODEL_SC, MUTANT(LEFT_OUT, SUB, "model_idle_search_end"));
