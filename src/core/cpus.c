@@ -54,10 +54,10 @@ static void complain(edo_runtime *rt, int code)
 }
 
 /* Under the lock: the CPU with the fewest workers. */
-static int32_t take_cpu(const cpu_set_t *set)
+static int16_t take_cpu(const cpu_set_t *set)
 {
-    int32_t best = -1;
-    for (int32_t cpu = 0; cpu < EDO__CPUS_MAX; cpu++) {
+    int16_t best = -1;
+    for (int16_t cpu = 0; cpu < EDO__CPUS_MAX; cpu++) {
         if (CPU_ISSET((size_t)cpu, set) && (best < 0 || taken[cpu] < taken[best]))
             best = cpu;
     }

@@ -78,8 +78,8 @@ typedef struct edo__worker {
     uint64_t sample_spawn; /* the spawn by that number is watched, see meter.c */
     pthread_t thread;
     bool has_thread; /* started by the runtime: to be joined */
+    int16_t cpu;     /* it is bound to; -1: to none */
     int32_t tid;
-    int32_t cpu; /* it is bound to; -1: to none */
 
     /* Shared. */
     edo__queue queue __attribute__((aligned(EDO__CACHE_LINE)));
