@@ -258,7 +258,7 @@ TEST_TIMEOUT(spares_are_not_bound, 60)
     edo_config config = pinned(2);
     config.stuck_after = EDO_MS(2);
     CHECK_OK(edo_run(&config, hold_all, &h));
-    CHECK_UINT(h.free, ==, 8); /* ten at the same time, two of them on workers */
+    CHECK_UINT(h.free, >=, 8); /* ten at the same time, two of them at most on workers */
     pthread_barrier_destroy(&h.b);
 }
 

@@ -169,8 +169,8 @@ static int body(void *arg)
     reader *r = calloc(1, sizeof *r);
     CHECK(r != NULL);
     read_text(r, text, n);
-    CHECK_UINT(r->families, ==, 32 + 7 + 2);
-    unsigned by_worker = r->samples - 32 - 2 * (31 + 1 + 2);
+    CHECK_UINT(r->families, ==, 33 + 7 + 2);
+    unsigned by_worker = r->samples - 33 - 2 * (31 + 1 + 2);
     CHECK_UINT(by_worker % 7, ==, 0);
     CHECK_UINT(by_worker, >=, 7 * workers); /* and spares, on a busy machine */
     CHECK(r->infinity > 0);                 /* each wake-up was measured */

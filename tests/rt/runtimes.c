@@ -339,6 +339,8 @@ TEST_TIMEOUT(they_come_and_go, 60)
             CHECK_OK(edo_runtime_spawn(rt[i], uses_a_bit, NULL));
         for (unsigned i = 0; i < RUNTIMES; i++)
             CHECK_OK(edo_runtime_block_on(rt[(i + round) % RUNTIMES], uses_a_bit, NULL));
+        for (unsigned i = 0; i < RUNTIMES; i++)
+            CHECK_OK(edo_runtime_drain(rt[i], EDO_SEC(30)));
         for (unsigned i = 0; i < RUNTIMES; i++) /* one after the other, in changing order */
             CHECK_OK(edo_runtime_shutdown(rt[(i + round) % RUNTIMES], EDO_SEC(30)));
         wait_for_threads();
