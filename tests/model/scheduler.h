@@ -364,10 +364,10 @@ int edo__worker_start(edo__worker *w)
 }
 
 /* Nothing is measured. */
-void edo__meter_init(edo__worker *w, edo_metrics_mode mode)
+void edo__meter_init(edo__worker *w, const edo_config *config)
 {
     (void)w;
-    (void)mode;
+    (void)config;
 }
 
 void edo__meter_start(edo__worker *w)
@@ -414,6 +414,55 @@ void edo__meter_idle(edo__worker *w)
 void edo__meter_busy(edo__worker *w)
 {
     (void)w;
+}
+
+/* No worker is bound to a CPU, and there are no hooks. */
+void edo__cpus_enter(edo__worker *w)
+{
+    (void)w;
+}
+
+void edo__cpus_leave(edo__worker *w)
+{
+    (void)w;
+}
+
+void edo__cpus_enter_free(edo_runtime *r)
+{
+    (void)r;
+}
+
+void edo__cpus_free_thread(pthread_t thread)
+{
+    (void)thread;
+}
+
+void edo__hook_worker(edo__worker *w, bool starts)
+{
+    (void)w;
+    (void)starts;
+}
+
+bool edo__hook_park(edo__worker *w)
+{
+    (void)w;
+    return false;
+}
+
+void edo__hook_unpark(edo__worker *w)
+{
+    (void)w;
+}
+
+void edo__hook_end(edo__task *t, int code)
+{
+    (void)t;
+    (void)code;
+}
+
+bool edo__in_hook(void)
+{
+    return false;
 }
 
 /* ---- the backend: one descriptor, which belongs to worker 0 ---- */
@@ -610,7 +659,7 @@ static void start_runtime(void)
     rt.workers = workers;
     rt.backend = &backend;
     rt.spares = 0;
-    rt.inject = (edo__inject){ 0 };
+    rt.inject = rt.low = (edo__inject){ 0 };
     rt.idle = (edo__idle){
         .n = cfg.workers, .present = cfg.workers, .stack = sleepers, .asleep = asleep
     };
