@@ -10,23 +10,28 @@
 unsigned edo__fence_word;
 #endif
 
-/* How many looks at the lock before the processor is given away: about as long as a critical
- * section takes. A holder that is not running cannot release it, so spinning on would only delay
- * it. */
-#define EDO__SPIN_LOOKS 64
+/* Pauses before the first look at the lock; before each next one twice as many, up to so many. A look
+ * takes the line with the lock from its holder, who has to get it back to release the lock, and
+ * between processors that takes as long as a critical section, or several: so few looks. After the
+ * last one the processor is given away: a holder that is not running cannot release the lock, and
+ * spinning on would only delay it. */
+#define BACKOFF_MIN 4
+#define BACKOFF_MAX 32
 
 void edo__spin_wait(uint32_t *lock)
 {
-    unsigned looks = 0;
-    do {
+    unsigned pauses = BACKOFF_MIN;
+    for (;;) {
+        for (unsigned i = 0; i < pauses; i++)
+            edo__cpu_relax();
         /* relaxed: only edo__spin_try() takes the lock, and it acquires */
-        while (edo__aload(lock, EDO__RLX) != 0) {
-            if (++looks < EDO__SPIN_LOOKS) {
-                edo__cpu_relax();
-            } else {
-                looks = 0;
-                sched_yield();
-            }
+        if (edo__aload(lock, EDO__RLX) == 0 && edo__spin_try(lock))
+            return;
+        if (pauses < BACKOFF_MAX) {
+            pauses *= 2;
+        } else {
+            pauses = BACKOFF_MIN;
+            sched_yield();
         }
-    } while (!edo__spin_try(lock));
+    }
 }
