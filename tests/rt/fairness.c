@@ -283,11 +283,18 @@ static int joined_select(member *m)
     return rc == -ESRCH ? 0 : rc; /* nothing is left of it */
 }
 
+static int not_by_me(void *arg)
+{
+    (void)arg;
+    return -EBUSY;
+}
+
+/* Until the child runs behind_gate(); who asks before that must not run it itself. */
 static void once_init(line *l)
 {
     edo_once_init(&l->once);
     gated_init(l, run_once);
-    while (edo_once_run_nowait(&l->once, behind_gate, l) != -EAGAIN)
+    while (edo_once_run_nowait(&l->once, not_by_me, l) != -EAGAIN)
         CHECK_OK(edo_yield()); /* not reached with one worker: it runs */
 }
 
