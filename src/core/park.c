@@ -8,7 +8,8 @@
  *
  * The rules:
  *   1. A producer (push to a queue, then notify) wakes a worker only if nobody is searching: a searcher
- *      will find the task, and whoever finds work while being the last searcher wakes the next one.
+ *      will find the task. Whoever finds work while being the last searcher stops counting as one,
+ *      then looks at all queues once more, and wakes another if there is anything left.
  *   2. At most half of the workers search at a time.
  *   3. A worker going to sleep first puts itself on the list of sleepers, then stops counting as a
  *      searcher. If it was the last one it looks at all queues once more, after that.
@@ -17,7 +18,7 @@
  * "searching") and the last searcher's S1 (on the list), S2 (searching becomes 0), S3 (looks at all
  * queues). A full fence stands between P1 and P2, and between S2 and S3. So either S3 sees the
  * task, or P2 comes after S2 and reads 0; then the producer takes the lock and finds a sleeper,
- * since S1 came before S2. A worker that was not allowed to search (rule 2) does S3 as well unless
+ * since S1 came before S2. The last searcher who finds something does S2 and S3 alike (rule 1). A worker that was not allowed to search (rule 2) does S3 as well unless
  * it then sees a searcher, which will reach either "found work", and wake another, or S3.
  *
  * A searcher that does not get a processor finds nothing, and keeps others from being woken. When
@@ -103,6 +104,7 @@ bool edo__idle_search_end(edo__idle *i)
 {
     uint32_t before = edo__asub(&i->word, 1u, EDO__SC);
     edo_debug_assert(before > 0);
+    edo__afence(EDO__SC); /* as in edo__idle_sleep(): S2 before S3 */
     return before == 1;
 }
 

@@ -37,8 +37,8 @@ int edo__idle_notify_more(edo__idle *i);
 
 /* A worker out of work wants to look for it at others: false when enough do already. */
 bool edo__idle_search(edo__idle *i);
-/* It found some. True: it was the last one searching, so another must be woken: see
- * edo__idle_notify(). */
+/* It found some. True: it was the last one searching, so it must look at every queue once more; if
+ * there is anything left, edo__idle_notify() again. */
 bool edo__idle_search_end(edo__idle *i);
 
 /* Goes on the list of sleepers. True: nobody searches now, so it must look at every queue once

@@ -62,9 +62,12 @@ typedef struct edo__worker {
     int32_t until_inject; /* 1 + runs until the next look at the inject queue */
     uint32_t rounds;      /* such looks */
     bool searching;
-    int64_t now;        /* the clock as last read: good for "since when" */
-    edo__ticks ticks;   /* a reading of the clock for deadlines          */
-    int64_t spin_limit; /* nanoseconds to look for work before sleeping: grows when that pays */
+    int64_t now;         /* the clock as last read: good for "since when" */
+    edo__ticks ticks;    /* a reading of the clock for deadlines          */
+    int64_t spin_limit;  /* nanoseconds to look for work before sleeping: grows when that pays */
+    int64_t first_look;  /* nanoseconds to watch a ring before stealing from it */
+    int64_t stole_at;    /* when w stole last; 0: what it stole was judged ...  */
+    uint64_t stole_tick; /* ... and tick at that time */
     uint64_t random;
     uint64_t control_words;            /* the thread's, see arch/context.h */
     void *io;                          /* the backend's */

@@ -190,7 +190,7 @@ static void worker(unsigned self)
             searching = park(self, searching);
             continue;
         }
-        if (searching && search_end())
+        if (searching && search_end() && work_visible())
             wake_one();
         searching = false;
         model_forget(100 + (uint64_t)t);

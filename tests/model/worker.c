@@ -27,6 +27,7 @@ typedef struct setup {
     bool kick;     /* worker 0's poll returns once for no reason */
     bool held;     /* with from_task: that task waits for both, and the monitor relieves worker 0 */
     bool low;      /* the producers' tasks, and with from_task the first, are of low priority */
+    bool watch;    /* rings are watched before they are stolen from; else never */
 } setup;
 
 static setup cfg;
@@ -191,6 +192,11 @@ static void start_worker(edo__worker *w, unsigned index)
     w->searching = false;
     w->until_inject = 1 << 20; /* looking at the inject queue early does not matter here */
     w->random = 0;             /* stays 0: victims in order */
+    w->first_look = cfg.watch ? LOOK_MAX : 0; /* and stays so: see run() */
+    w->stole_at = 0;
+    w->tick = 0;
+    if (cfg.watch)
+        model_shared(&w->tick, sizeof w->tick, true, "tick");
     w->timer_next = EDO_FOREVER;
     w->lifo = w->mail_head = w->mail_tail = NULL;
     w->lifo_used = w->mail_len = w->mail_lock = 0;
@@ -255,6 +261,9 @@ static void run(edo__worker *w, edo__task *t)
         return;
     MODEL_CHECK(!edo__pinned(t) || t->worker == w);
     MODEL_CHECK(!w->searching);
+    /* So many runs that those after a theft were short ones, on average; without, they were long. */
+    if (cfg.watch)
+        edo__astore(&w->tick, w->tick + ((uint64_t)1 << 32), EDO__REL);
     uint32_t before = edo__aadd(&ran[t - tasks], 1u, EDO__RLX);
     MODEL_CHECK(before == 0);
 }
@@ -380,18 +389,19 @@ static void check_with(setup s, model_memory memory, unsigned preemptions, model
     char bound[32] = "all";
     if (preemptions != MODEL_UNBOUNDED)
         snprintf(bound, sizeof bound, "preemptions <= %u", preemptions);
-    printf("  %u workers, %u x %u from outside%s%s%s, %s, %s: %s%llu schedules, %llu states, depth "
-           "%u\n",
-           s.workers, s.producers, s.pushes,
-           s.pinned ? " (pinned)"
-           : s.low  ? " (low)"
-                    : "",
-           s.from_task ? ", 2 from a task" : "",
-           s.held   ? ", held"
-           : s.kick ? ", kick"
-                    : "",
-           memories[memory], bound, result.failed ? "FAILS, " : "", (unsigned long long)result.runs,
-           (unsigned long long)result.states, result.depth);
+    printf(
+        "  %u workers, %u x %u from outside%s%s%s%s, %s, %s: %s%llu schedules, %llu states, depth "
+        "%u\n",
+        s.workers, s.producers, s.pushes,
+        s.pinned ? " (pinned)"
+        : s.low  ? " (low)"
+                 : "",
+        s.from_task ? ", 2 from a task" : "", s.watch ? ", watching" : "",
+        s.held   ? ", held"
+        : s.kick ? ", kick"
+                 : "",
+        memories[memory], bound, result.failed ? "FAILS, " : "", (unsigned long long)result.runs,
+        (unsigned long long)result.states, result.depth);
     fflush(stdout);
 }
 
@@ -471,6 +481,17 @@ TEST_TIMEOUT(low_priority, 200)
     holds((setup){ .workers = 2, .from_task = true, .low = true }, MODEL_WEAK, 1);
     holds((setup){ .workers = 2, .producers = 1, .pushes = 1, .low = true }, MODEL_SC,
           test_scale(3));
+}
+
+/* A thief that leaves a ring to its owner still leaves nothing behind. */
+TEST_TIMEOUT(watching, 300)
+{
+    must_run_here();
+    holds((setup){ .workers = 2, .from_task = true, .watch = true }, MODEL_WEAK, MODEL_UNBOUNDED);
+    holds((setup){ .workers = 2, .producers = 1, .pushes = 2, .watch = true }, MODEL_SC,
+          test_scale(2));
+    holds((setup){ .workers = 2, .producers = 1, .pushes = 1, .from_task = true, .watch = true },
+          MODEL_SC, test_scale(2));
 }
 
 TEST_TIMEOUT(thoroughly, 3600)
