@@ -48,6 +48,13 @@ void edo__coop_slow(edo__task *self)
     edo__suspend(self, EDO__ACTION_YIELD);
 }
 
+void edo__give_way(edo__task *self)
+{
+    self->budget = 1;
+    if (!edo__is_foreign(self))
+        self->worker->lifo_used = 0;
+}
+
 uint32_t edo__wait_abort(edo__task *self)
 {
     uint32_t was = edo__aload(&self->word, EDO__ACQ);

@@ -112,6 +112,10 @@ static inline void edo__coop(edo__task *self)
         edo__coop_slow(self);
 }
 
+/* self has made another task the next to run, and at its next operation lets it run: spends the
+ * budget. A chain of such tasks may pass by those in the ring, so who calls this bounds it. */
+void edo__give_way(edo__task *self);
+
 /* From here on the task can be claimed. cancellable: a cancel or deadline of the innermost scope
  * claims it with EDO__WAKE_CANCEL or EDO__WAKE_TIMEOUT. False: it is cancelled already; do not
  * wait. */

@@ -9,6 +9,12 @@
  * Fair: the word is never 0 while somebody waits, because unlocking hands the mutex over to the
  * first waiter; so nobody overtakes.
  *
+ * A fair mutex makes convoys: who unlocks and comes again finds the mutex handed to a waiter that has
+ * not run yet, and waits; so does everybody, and every lock is a task switch from then on. A convoy
+ * on one worker (hand-overs in a row are counted in q.state) is dissolved: whoever hands over spends
+ * its budget, and so lets the new holder go first before it comes again. Soon nobody waits any more.
+ * While tasks come from other workers the convoy stays: it brings them all to one.
+ *
  * Unlocking subtracts the holder's address: one locked instruction that needs no expected value
  * (0.85 of the time of a CAS). What is left is 0, and the mutex is free, or CONTENDED alone: then it
  * can be had from nobody but the unlocker, who goes to q.lock and hands it over.
@@ -21,6 +27,8 @@
 
 #include "sync/cases.h"
 
+#define CONVOY 16      /* hand-overs on one worker in a row that make a convoy ...   */
+#define CONVOY_END 256 /* ... and until they would keep other tasks waiting too long */
 #define CONTENDED ((uintptr_t)1)
 
 void edo_mutex_init(edo_mutex *m)
@@ -130,6 +138,13 @@ EDO__ENTRY int edo_mutex_lock_nowait(edo_mutex *m)
     return try_lock(m, edo__self_here()) ? 0 : -EAGAIN;
 }
 
+/* Under q.lock: self hands the mutex to t. True: self is to give way. */
+static bool is_convoy(edo__waitq *q, const edo__task *t, const edo__task *self)
+{
+    q->state = t->worker == self->worker && q->state < CONVOY_END ? q->state + 1 : 0;
+    return q->state >= CONVOY;
+}
+
 /* Hands the mutex to the first waiter. False: nobody waits any more, and it is self's again. */
 static bool hand_over(edo_mutex *m, edo__task *self)
 {
@@ -142,8 +157,11 @@ static bool hand_over(edo_mutex *m, edo__task *self)
         if (was == EDO__WORD_IDLE)
             continue;
         record(m, t);
+        bool convoy = is_convoy(q, t, self);
         edo__spin_unlock(&q->lock);
         edo__claimed(t, was);
+        if (convoy)
+            edo__give_way(self);
         return true;
     }
     edo__astore(&m->edo__word, word_of(self), EDO__RLX); /* relaxed: as in record() */

@@ -218,6 +218,50 @@ TEST_TIMEOUT(may_be_freed_by_the_last_holder, 60)
     EACH_WORKER_COUNT(i) run_on(worker_counts[i], drop_boxes, &all);
 }
 
+typedef struct convoy {
+    edo_mutex mutex;
+    unsigned rounds;
+} convoy;
+
+static int lock_and_unlock(void *arg)
+{
+    convoy *c = arg;
+    for (unsigned i = 0; i < c->rounds; i++) {
+        CHECK_OK(edo_mutex_lock(&c->mutex));
+        edo_mutex_unlock(&c->mutex);
+    }
+    return 0;
+}
+
+/* Twenty tasks wait, and each of them wants the mutex again as soon as it has given it away. */
+static int start_convoy(void *arg)
+{
+    convoy *c = arg;
+    edo_metrics before, after;
+    edo_group g;
+    CHECK_OK(edo_group_open(&g, NULL));
+    CHECK_OK(edo_mutex_lock(&c->mutex));
+    for (int i = 0; i < 20; i++)
+        CHECK_OK(edo_spawn(&g, lock_and_unlock, c));
+    CHECK_OK(edo_yield());
+    CHECK_OK(edo_metrics_read(NULL, &before));
+    edo_mutex_unlock(&c->mutex);
+    CHECK_OK(edo_group_close(&g));
+    CHECK_OK(edo_metrics_read(NULL, &after));
+    /* 20 x rounds if it went on for ever; a run per 128 operations once nobody waits any more */
+    CHECK_UINT(after.polls - before.polls, <, c->rounds);
+    return 0;
+}
+
+TEST(convoy_dissolves)
+{
+#ifdef EDO_FORCE_MIGRATE
+    SKIP("a wake-up is a migration");
+#endif
+    convoy c = { .mutex = EDO_MUTEX_INIT, .rounds = 2000 };
+    run_on(1, start_convoy, &c);
+}
+
 static void unlock_what_is_not_ours(void *arg)
 {
     edo_mutex *m = arg;
