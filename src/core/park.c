@@ -18,8 +18,9 @@
  * "searching") and the last searcher's S1 (on the list), S2 (searching becomes 0), S3 (looks at all
  * queues). A full fence stands between P1 and P2, and between S2 and S3. So either S3 sees the
  * task, or P2 comes after S2 and reads 0; then the producer takes the lock and finds a sleeper,
- * since S1 came before S2. The last searcher who finds something does S2 and S3 alike (rule 1). A worker that was not allowed to search (rule 2) does S3 as well unless
- * it then sees a searcher, which will reach either "found work", and wake another, or S3.
+ * since S1 came before S2. The last searcher that finds something does S2 and S3 alike (rule 1). A
+ * worker that was not allowed to search (rule 2) does S3 as well unless it then sees a searcher, which
+ * will reach either "found work" or sleep, and so S3.
  *
  * A searcher that does not get a processor finds nothing, and keeps others from being woken. When
  * work has waited for a searcher from one look of the monitor to the next, that wakes another one
