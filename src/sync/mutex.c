@@ -145,8 +145,9 @@ static bool is_convoy(edo__waitq *q, const edo__task *t, const edo__task *self)
     return q->state >= CONVOY;
 }
 
-/* Hands the mutex to the first waiter. False: nobody waits any more, and it is self's again. */
-static bool hand_over(edo_mutex *m, edo__task *self)
+/* Hands the mutex to the first waiter. False: nobody waits any more, and it is holder's again. self:
+ * the caller, NULL when it unlocks in the name of another. */
+static bool hand_over(edo_mutex *m, const edo__task *holder, edo__task *self)
 {
     edo__waitq *q = &m->edo__q;
     edo__waiter *w;
@@ -157,23 +158,23 @@ static bool hand_over(edo_mutex *m, edo__task *self)
         if (was == EDO__WORD_IDLE)
             continue;
         record(m, t);
-        bool convoy = is_convoy(q, t, self);
+        bool convoy = self != NULL && is_convoy(q, t, self);
         edo__spin_unlock(&q->lock);
         edo__claimed(t, was);
         if (convoy)
             edo__give_way(self);
         return true;
     }
-    edo__astore(&m->edo__word, word_of(self), EDO__RLX); /* relaxed: as in record() */
+    edo__astore(&m->edo__word, word_of(holder), EDO__RLX); /* relaxed: as in record() */
     edo__spin_unlock(&q->lock);
     return false;
 }
 
-static __attribute__((noinline)) void unlock_slow(edo_mutex *m, edo__task *self)
+static __attribute__((noinline)) void unlock_slow(edo_mutex *m, edo__task *holder, edo__task *self)
 {
     edo_assert(edo__aload(&m->edo__word, EDO__RLX) == CONTENDED && "unlocked by its holder");
     /* Every further round needs a waiter that came and was cancelled in between. */
-    while (!hand_over(m, self) && !release(m, self)) {
+    while (!hand_over(m, holder, self) && !release(m, holder)) {
     }
 }
 
@@ -181,7 +182,7 @@ static __attribute__((noinline)) void unlock_foreign(edo_mutex *m)
 {
     edo__task *self = edo__self();
     if (!release(m, self))
-        unlock_slow(m, self);
+        unlock_slow(m, self, self);
 }
 
 EDO__ENTRY void edo_mutex_unlock(edo_mutex *m)
@@ -190,7 +191,7 @@ EDO__ENTRY void edo_mutex_unlock(edo_mutex *m)
     if (edo__unlikely(self == NULL))
         unlock_foreign(m);
     else if (edo__unlikely(!release(m, self)))
-        unlock_slow(m, self);
+        unlock_slow(m, self, self);
 }
 
 void edo__mutex_relock(edo_mutex *m, edo__task *self)
@@ -277,7 +278,7 @@ void edo__mutex_adopt(edo_mutex *m, edo__waitq *from, bool all, edo__wakes *wake
     calm(m);
     edo__spin_unlock(&m->edo__q.lock);
     if (ours && !release(m, first))
-        unlock_slow(m, first);
+        unlock_slow(m, first, NULL);
 }
 
 int edo__mutex_arm(edo_mutex *m, edo__waiter *w)
