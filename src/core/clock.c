@@ -208,11 +208,13 @@ static bool work_for(const edo__worker *w)
 
 #define SETTLE_LOOKS 64
 
-/* Lets every task that can run do so; the caller is the only one awake afterwards. */
+/* Lets every task that can run do so; the caller is the only one awake afterwards. It stays on its
+ * worker meanwhile: were it stolen or handed on, the worker it leaves would be awake at the next look. */
 static void settle(edo__task *self)
 {
     edo_runtime *rt = self->rt;
     uint32_t looks = 0;
+    self->pins++;
     for (int quiet = 0; quiet < 3;) {
         bool alone = all_quiet(rt, 1);
         quiet = alone ? quiet + 1 : 0;
@@ -223,6 +225,7 @@ static void settle(edo__task *self)
             edo__suspend(self, EDO__ACTION_YIELD);
         }
     }
+    self->pins--;
 }
 
 int edo_clock_advance(int64_t duration)

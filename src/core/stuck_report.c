@@ -58,6 +58,8 @@ void edo__monitor_enter(edo__worker *w)
     struct edo__monitor *m = w->rt->monitor;
     pthread_mutex_lock(&m->trace_lock);
     m->traces[w->index].live = true;
+    edo__astore(&m->traces[w->index].wanted, 0u,
+                EDO__RLX); /* asked of the thread before this one */
     m->traces[w->index].thread = pthread_self();
     m->traces[w->index].tid = gettid();
     pthread_mutex_unlock(&m->trace_lock);
@@ -117,13 +119,15 @@ static bool trace_from_outside(edo__trace *t)
     return true;
 }
 
-/* Asks w's thread for its stack, by signal. */
+/* Asks w's thread for its stack, by signal. If somebody else has asked and it has not answered yet,
+ * that answer will do, and until then what is in t is the handler's to write. */
 static void trace_ask(edo__worker *w)
 {
     struct edo__monitor *m = w->rt->monitor;
     edo__trace *t = &m->traces[w->index];
     pthread_mutex_lock(&m->trace_lock);
-    if (t->live && !trace_from_outside(t)) {
+    /* pairs with on_signal() */
+    if (t->live && edo__aload(&t->wanted, EDO__ACQ) == 0 && !trace_from_outside(t)) {
         edo__astore(&t->wanted, 1u, EDO__REL);
         pthread_kill(t->thread, MONITOR_SIGNAL);
     }
