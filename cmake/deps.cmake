@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Libraries that upper layers use. libedo itself needs threads and nothing else. A missing one is no
+# Libraries. libedo itself needs threads, and liburing for one of its I/O backends. A missing one is no
 # error: what needs it is left out, and the summary says so.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
@@ -36,6 +36,7 @@ if(NOT CMAKE_CROSSCOMPILING)
             set(EDO_HAVE_${name} TRUE PARENT_SCOPE)
         endif()
     endfunction()
+    edo_find_system(uring liburing.h uring)
     edo_find_system(yaml yaml.h yaml)
     edo_find_system(crypto openssl/evp.h crypto)
 

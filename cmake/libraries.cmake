@@ -29,10 +29,26 @@ function(edo_library name)
     set_property(GLOBAL APPEND PROPERTY EDO_LIBRARIES ${name})
 endfunction()
 
-edo_sources(core_sources base arch core sync io io/epoll io/uring io/sim net fs process signal inspect)
+set(uring_folder "")
+if(EDO_HAVE_uring)
+    set(uring_folder io/uring)
+else()
+    edo_leave_out("the io_uring backend" "no liburing")
+endif()
+edo_sources(core_sources
+    base arch core sync io io/epoll ${uring_folder} io/sim net fs process signal inspect)
 if(core_sources)
     edo_library(edo ${core_sources})
     target_link_libraries(edo PUBLIC Threads::Threads)
+    if(EDO_HAVE_uring)
+        target_compile_definitions(edo PRIVATE EDO_HAVE_URING=1)
+        # By name: who links an installed static libedo needs it as well, wherever it is there.
+        target_include_directories(edo SYSTEM PRIVATE "${EDO_uring_INCLUDE}")
+        target_link_libraries(edo PRIVATE uring)
+        if(NOT BUILD_SHARED_LIBS)
+            set(EDO_PC_URING "-luring ")
+        endif()
+    endif()
 endif()
 
 # Upper libraries: folder, and the imported target each stands on.

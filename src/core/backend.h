@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+struct edo__epoll;
 struct edo__worker;
 struct edo__task;
 struct edo__waiter;
@@ -42,6 +43,9 @@ typedef struct edo__backend {
     /* Per worker, kept in w->io; on any thread, before the worker runs and after. */
     int (*worker_open)(struct edo__worker *w);
     void (*worker_close)(struct edo__worker *w);
+    /* On the worker's own thread, as the first and the last that it does; NULL: nothing to do. */
+    void (*worker_enter)(struct edo__worker *w);
+    void (*worker_leave)(struct edo__worker *w);
 
     /* Harvests what has happened and makes tasks runnable; waits for it at most timeout nanoseconds
      * of the real clock (0: not at all; EDO_FOREVER). Returns at once when woken by wake(). Returns
@@ -53,6 +57,10 @@ typedef struct edo__backend {
     int (*poll_for)(struct edo__worker *stuck);
     /* Makes a poll() that waits, or the next one, return at once. */
     void (*wake)(struct edo__worker *w);
+
+    /* The epoll instance that w looks at as well, for what is waited for by slots (io/epoll/epoll.h);
+     * NULL: the process's helper thread watches. On the worker's own thread only. */
+    struct edo__epoll *(*epoll)(struct edo__worker *w);
 
     /* Operations. */
     int (*wait_fd)(int fd, unsigned events);
@@ -74,6 +82,10 @@ typedef struct edo__backend {
 } edo__backend;
 
 extern const edo__backend edo__backend_epoll;
+
+#ifdef EDO_HAVE_URING
+extern const edo__backend edo__backend_uring;
+#endif
 
 /* The one of the calling task's runtime; for foreign threads the epoll one, whose operations then
  * use poll(2) and block the thread. */

@@ -47,7 +47,7 @@ static int env_word(const char *name, const char *const *words, const char *expe
     return -EINVAL;
 }
 
-static int env_words(edo_config *c)
+static int env_words(edo_config *c, bool *fall_back)
 {
     static const char *const backends[] = { "auto", "uring", "epoll", "sim", NULL };
     static const char *const metrics[] = { "sampled", "off", "all", NULL };
@@ -57,15 +57,17 @@ static int env_words(edo_config *c)
         return -EINVAL;
     if (backend >= 0)
         c->backend = (edo_backend)backend;
+    /* What a program insists on it gets or hears that it cannot; an operator's wish is one. */
+    *fall_back = backend >= 0 || c->backend == EDO_BACKEND_AUTO;
     if (mode >= 0)
         c->metrics = (edo_metrics_mode)mode;
     return 0;
 }
 
-static int config_from_environment(edo_config *c)
+static int config_from_environment(edo_config *c, bool *fall_back)
 {
     uint64_t n;
-    int rc = env_words(c);
+    int rc = env_words(c, fall_back);
     if (rc < 0)
         return rc;
     if ((rc = env_number("EDO_WORKERS", 1, EDO__WORKERS_MAX, &n)) > 0)
@@ -90,10 +92,10 @@ int edo__config_dump_signal(void)
     return rc < 0 ? rc : (int)n;
 }
 
-int edo__config_fill(edo_config *out, const edo_config *config)
+int edo__config_fill(edo_config *out, const edo_config *config, bool *fall_back)
 {
     edo_config c = config != NULL ? *config : (edo_config){ 0 };
-    int rc = config_from_environment(&c);
+    int rc = config_from_environment(&c, fall_back);
     if (rc < 0)
         return rc;
     if (config != NULL && config->current_thread && config->workers > 1)
@@ -105,7 +107,9 @@ int edo__config_fill(edo_config *out, const edo_config *config)
     if (c.workers > EDO__WORKERS_MAX || c.blocking_max > BLOCKING_MAX || c.blocking_keepalive < 0 ||
         c.stuck_after < 0 || c.metrics < EDO_METRICS_SAMPLED || c.metrics > EDO_METRICS_ALL)
         return -EINVAL;
-    if (c.backend != EDO_BACKEND_AUTO && c.backend != EDO_BACKEND_EPOLL)
+    if (c.backend < EDO_BACKEND_AUTO || c.backend > EDO_BACKEND_SIM)
+        return -EINVAL;
+    if (c.backend == EDO_BACKEND_SIM)
         return -ENOTSUP;
     if (c.workers == 0)
         c.workers = edo__cpus_usable();

@@ -17,6 +17,7 @@
 #include <edo/metrics.h>
 #include <edo/runtime.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,38 @@ static void on_blocking_thread(void *rt, bool starts)
     edo__hook_blocking(rt, starts);
 }
 
+static void say_fallback(int rc)
+{
+    static uint32_t said; /* atomic: once per process */
+    if (edo__axchg(&said, 1, EDO__RLX) == 0)
+        fprintf(stderr, "edo: io_uring is not available (%s): using epoll\n", strerror(-rc));
+}
+
+static int open_uring(edo_runtime *rt)
+{
+#ifdef EDO_HAVE_URING
+    rt->backend = &edo__backend_uring;
+    return rt->backend->open(rt);
+#else
+    (void)rt;
+    return -ENOSYS;
+#endif
+}
+
+static int open_backend(edo_runtime *rt)
+{
+    if (rt->config.backend == EDO_BACKEND_URING) {
+        int rc = open_uring(rt);
+        if (rc == 0 || rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE)
+            return rc;
+        if (!rt->fall_back)
+            return -ENOTSUP;
+        say_fallback(rc);
+    }
+    rt->backend = &edo__backend_epoll;
+    return rt->backend->open(rt);
+}
+
 static int runtime_init_parts(edo_runtime *rt)
 {
     const edo_config *c = &rt->config;
@@ -200,7 +233,7 @@ static int runtime_init_parts(edo_runtime *rt)
                               rt->name);
     if (rc == 0) {
         edo__pool_on_thread(rt->pool, on_blocking_thread, rt);
-        rc = rt->backend->open(rt);
+        rc = open_backend(rt);
     }
     rt->io_open = rc == 0;
     return rc;
@@ -214,7 +247,7 @@ static int runtime_new(edo_runtime **out, const edo_config *config)
     if (rt == NULL)
         return -ENOMEM;
     memset(rt, 0, sizeof *rt);
-    int rc = edo__config_fill(&rt->config, config);
+    int rc = edo__config_fill(&rt->config, config, &rt->fall_back);
     if (rc < 0) {
         free(rt);
         return rc;
@@ -225,7 +258,6 @@ static int runtime_new(edo_runtime **out, const edo_config *config)
         return -EINVAL;
     }
     rt->n_workers = rt->config.workers;
-    rt->backend = &edo__backend_epoll;
     snprintf(rt->name, sizeof rt->name, "%s", rt->config.name);
     rt->config.name = rt->name;
     runtime_init_root(rt);

@@ -6,11 +6,13 @@
 #include "core/task.h"
 
 #include <edo/runtime.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What the user asked for, then the environment, then defaults. -EINVAL, with the reason on stderr
- * for values of the environment. */
-int edo__config_fill(edo_config *out, const edo_config *config);
+ * for values of the environment. *fall_back: another backend will do where the one of out->backend is
+ * not to be had. */
+int edo__config_fill(edo_config *out, const edo_config *config, bool *fall_back);
 
 /* EDO_DUMP_SIGNAL: 0 when not set, or -EINVAL as above. */
 int edo__config_dump_signal(void);

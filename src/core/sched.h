@@ -129,6 +129,7 @@ struct edo_runtime {
     struct edo__monitor *monitor;
     struct edo__stopping *stopping;
     bool io_open;
+    bool fall_back;  /* to epoll, where the backend of config is not to be had */
     int dump_signal; /* EDO_DUMP_SIGNAL, 0: none */
     char name[16];
     edo_runtime *listed; /* the next one in edo__runtimes */

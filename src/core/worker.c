@@ -724,6 +724,8 @@ void edo__worker_run(edo__worker *w)
     edo__meter_start(w);
     edo__astore(&w->tid, gettid(), EDO__RLX);
     edo__cpus_enter(w);
+    if (w->rt->backend->worker_enter != NULL)
+        w->rt->backend->worker_enter(w);
     edo__hook_worker(w, true);
     for (;;) {
         edo__task *t = next_task(w);
@@ -739,6 +741,8 @@ void edo__worker_run(edo__worker *w)
     if (w->searching)
         (void)edo__idle_search_end(&w->rt->idle);
     edo__hook_worker(w, false);
+    if (w->rt->backend->worker_leave != NULL)
+        w->rt->backend->worker_leave(w);
     edo__cpus_leave(w);
     edo__overflow_thread_leave();
     edo__tls_self = NULL;

@@ -25,7 +25,7 @@ static int worker_open(edo__worker *w)
     edo__epoll *io = calloc(1, sizeof *io);
     if (io == NULL)
         return -ENOMEM;
-    int rc = edo__epoll_init(io);
+    int rc = edo__epoll_init(io, true);
     if (rc < 0) {
         free(io);
         return rc;
@@ -70,6 +70,11 @@ static void worker_wake(edo__worker *w)
     edo__epoll_wake(w->io);
 }
 
+static edo__epoll *worker_epoll(edo__worker *w)
+{
+    return w->io;
+}
+
 static void read_stats(edo_runtime *rt, edo__io_stats *out)
 {
     *out = (edo__io_stats){ 0 };
@@ -94,6 +99,7 @@ const edo__backend edo__backend_epoll = {
     .pending = worker_pending,
     .poll_for = worker_poll_for,
     .wake = worker_wake,
+    .epoll = worker_epoll,
     .wait_fd = edo__epoll_wait_fd,
     .watch = edo__epoll_watch,
     .unwatch = edo__epoll_unwatch,

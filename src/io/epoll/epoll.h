@@ -28,6 +28,7 @@
 
 #include "core/backend.h"
 #include "core/wait.h"
+#include "io/sys.h"
 
 #include <sys/epoll.h>
 
@@ -43,7 +44,7 @@ typedef enum edo__slot_kind {
 /* One epoll instance: a worker's, or the one that serves foreign threads. */
 typedef struct edo__epoll {
     int epfd;
-    int wakefd;      /* eventfd, registered edge-triggered and never read */
+    int wakefd;      /* eventfd, registered edge-triggered and never read; -1: is never woken */
     uint32_t woken;  /* atomic: a write to wakefd has not been seen by poll() yet */
     uint32_t armed;  /* atomic: slots at home here that can give an event */
     uint64_t polls;  /* atomic, statistics */
@@ -107,7 +108,7 @@ int edo__epoll_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len);
 int edo__epoll_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len);
 
 /* instance.c */
-int edo__epoll_init(edo__epoll *io);
+int edo__epoll_init(edo__epoll *io, bool wakeable);
 void edo__epoll_deinit(edo__epoll *io);
 /* Acts on what has happened at `from`. batch: room for EDO__EPOLL_BATCH events; the owner of
  * `from`, and nobody else, passes from->batch. Returns how much. */
@@ -119,15 +120,8 @@ void edo__epoll_wake(edo__epoll *io);
  * not be started. */
 int edo__epoll_of(const edo__task *self, edo__epoll **out);
 
-/* sys.c: system calls that return -errno. Never inlined: an address of errno that was computed
- * before a suspension may be another thread's after it. */
+/* sys.c */
 int edo__sys_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data);
 int edo__sys_wait(int epfd, struct epoll_event *batch, int64_t timeout);
-int edo__sys_ready(int fd, unsigned events); /* edo.h's events that are ready now; 0: none */
-ssize_t edo__sys_readv(const edo__desc *d, const struct iovec *iov, int n);
-ssize_t edo__sys_writev(const edo__desc *d, const struct iovec *iov, int n);
-int edo__sys_accept(int fd, struct sockaddr *addr, socklen_t *len);
-int edo__sys_connect(int fd, const struct sockaddr *addr, socklen_t len);
-int edo__sys_connected(int fd); /* after connect: 0, -EAGAIN while in progress, or its error */
 
 #endif

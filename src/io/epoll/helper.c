@@ -44,7 +44,7 @@ static int start(void)
     int rc = 0;
     if (edo__aload(&running, EDO__RLX) == 0) { /* relaxed: under the lock */
         helper.helper = true;
-        rc = edo__epoll_init(&helper);
+        rc = edo__epoll_init(&helper, false);
         if (rc == 0) {
             rc = start_thread();
             if (rc < 0)
@@ -59,10 +59,17 @@ static int start(void)
 
 int edo__epoll_of(const edo__task *self, edo__epoll **out)
 {
-    if (!edo__is_foreign(self)) {
-        *out = self->worker->io;
-        return 0;
+    edo__epoll *io = NULL;
+    if (!edo__is_foreign(self))
+        io = self->rt->backend->epoll(self->worker);
+    if (io == NULL) {
+        if (edo__aload(&running, EDO__ACQ) == 0) {
+            int rc = start();
+            if (rc < 0)
+                return rc;
+        }
+        io = &helper;
     }
-    *out = &helper;
-    return edo__aload(&running, EDO__ACQ) != 0 ? 0 : start();
+    *out = io;
+    return 0;
 }

@@ -11,27 +11,34 @@
 
 #define WAKE_DATA UINT64_MAX /* no slot's: descriptor numbers are not negative */
 
-int edo__epoll_init(edo__epoll *io)
+static int add_wakefd(edo__epoll *io)
 {
+    io->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (io->wakefd < 0)
+        return -errno;
+    int rc = edo__sys_ctl(io->epfd, EPOLL_CTL_ADD, io->wakefd, EPOLLIN | EPOLLET, WAKE_DATA);
+    if (rc < 0)
+        close(io->wakefd);
+    return rc;
+}
+
+int edo__epoll_init(edo__epoll *io, bool wakeable)
+{
+    io->wakefd = -1;
     io->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (io->epfd < 0)
         return -errno;
-    io->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    int rc = io->wakefd < 0 ? -errno : 0;
-    if (rc == 0)
-        rc = edo__sys_ctl(io->epfd, EPOLL_CTL_ADD, io->wakefd, EPOLLIN | EPOLLET, WAKE_DATA);
-    if (rc < 0) {
-        if (io->wakefd >= 0)
-            close(io->wakefd);
+    int rc = wakeable ? add_wakefd(io) : 0;
+    if (rc < 0)
         close(io->epfd);
-    }
     return rc;
 }
 
 void edo__epoll_deinit(edo__epoll *io)
 {
     edo__slot_evict(io);
-    close(io->wakefd);
+    if (io->wakefd >= 0)
+        close(io->wakefd);
     close(io->epfd);
 }
 
