@@ -4,6 +4,7 @@
 # A file may ask for something in its first comment lines:
 #   ctest: serial           nothing else runs beside it
 #   ctest: timeout=SECONDS  instead of 600 (a guard only: test.h has its own limit per TEST)
+#   ctest: one backend      not again with EDO_BACKEND=uring, as uring/KIND/NAME under the label uring
 
 add_library(edo_test_support STATIC "${PROJECT_SOURCE_DIR}/tests/support/test.c")
 target_include_directories(edo_test_support PUBLIC "${PROJECT_SOURCE_DIR}/tests/support")
@@ -59,6 +60,13 @@ function(edo_test label source)
     endif()
     add_test(NAME ${label}/${name} COMMAND ${target})
     edo_test_properties(${label}/${name} ${label} "${source}")
+    file(STRINGS "${source}" one LIMIT_COUNT 20 REGEX "ctest: .*one backend")
+    if(EDO_HAVE_uring AND label MATCHES "^(rt|net|http|regress)$" AND NOT one)
+        add_test(NAME uring/${label}/${name} COMMAND ${target})
+        edo_test_properties(uring/${label}/${name} uring "${source}")
+        set_property(TEST uring/${label}/${name} APPEND PROPERTY ENVIRONMENT
+            "EDO_BACKEND=uring" "EDO_TEST_NEEDS=uring")
+    endif()
 endfunction()
 
 function(edo_test_script label source)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: serial */
 /* ctest: timeout=300 */
+/* ctest: one backend */
 /* A million tasks at once: asleep, and spawned but not started. What each takes of memory is
  * measured as the growth of the resident set. */
 #include "core_test.h"

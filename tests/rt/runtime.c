@@ -47,6 +47,7 @@ TEST(bad_options)
     int zero = 0;
     edo_runtime *rt;
     unsetenv("EDO_STUCK_AFTER_MS");
+    unsetenv("EDO_BACKEND");
     CHECK_INT(edo_run(&(edo_config){ .workers = 100000 }, return_arg, &zero), ==, -EINVAL);
     CHECK_INT(edo_run(&(edo_config){ .blocking_max = 1u << 30 }, return_arg, &zero), ==, -EINVAL);
     CHECK_INT(edo_run(&(edo_config){ .blocking_keepalive = -1 }, return_arg, &zero), ==, -EINVAL);
