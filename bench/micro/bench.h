@@ -25,6 +25,8 @@ enum {
     WAKE_LOAD = 8,
     WAKE_BURST_US = 50,
     STALL_TICKERS = 4,
+    ECHO_CLIENTS = 50,
+    ECHO_MAX = 16384,
 };
 
 #define HOUR EDO_SEC(3600)
