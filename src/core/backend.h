@@ -24,7 +24,8 @@ struct edo__waiter;
 /* A descriptor owned by the library, registered with the backend for its life. */
 typedef struct edo__desc {
     int fd;
-    uint32_t flags; /* the backend's */
+    uint32_t flags; /* EDO__DESC_*, see io/desc.h */
+    uint32_t hint;  /* atomic; the backend's */
     void *slot;     /* the backend's */
 } edo__desc;
 

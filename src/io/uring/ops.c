@@ -15,31 +15,27 @@
 #include <errno.h>
 #include <poll.h>
 
-#define TRY_FIRST 0x100u              /* in desc->flags, atomic: the last one left something */
-#define ACCEPT_POLL_FIRST (1u << 2)   /* linux/io_uring.h of Linux 6.10 */
+#define ACCEPT_POLL_FIRST (1u << 2) /* linux/io_uring.h of Linux 6.10 */
 
 static uint32_t accept_polls = ACCEPT_POLL_FIRST; /* atomic: 0 once a kernel did not know it */
 
+/* In desc->hint: whether to try by call first, because the last one has left something. */
 static bool is_trying(edo__desc *d)
 {
-    return (edo__aload(&d->flags, EDO__RLX) & TRY_FIRST) != 0; /* a hint */
+    return edo__aload(&d->hint, EDO__RLX) != 0;
 }
 
 static void note(edo__desc *d, bool try_first)
 {
-    if (is_trying(d) == try_first)
-        return;
-    if (try_first)
-        edo__aor(&d->flags, TRY_FIRST, EDO__RLX);
-    else
-        edo__aand(&d->flags, ~TRY_FIRST, EDO__RLX);
+    if (is_trying(d) != try_first)
+        edo__astore(&d->hint, try_first, EDO__RLX);
 }
 
 int edo__uring_desc_open(edo__desc *d, int fd)
 {
     d->fd = fd;
     d->slot = NULL;
-    d->flags |= TRY_FIRST; /* nothing is known */
+    note(d, true); /* nothing is known */
     return 0;
 }
 

@@ -127,7 +127,7 @@ void edo__ring_leave_thread(edo__ring *r)
 static unsigned unseen(const edo__ring *r) /* submissions the kernel has not taken */
 {
     const struct io_uring_sq *sq = &r->u.sq;
-    return sq->sqe_tail - edo__aload(sq->khead, EDO__ACQ);
+    return edo__aload(&sq->sqe_tail, EDO__RLX) - edo__aload(sq->khead, EDO__ACQ);
 }
 
 bool edo__ring_has_room(const edo__ring *r)
@@ -140,7 +140,9 @@ struct io_uring_sqe *edo__ring_sqe(edo__ring *r, bool reserved)
     struct io_uring_sq *sq = &r->u.sq;
     if (reserved ? unseen(r) >= sq->ring_entries : !edo__ring_has_room(r))
         return NULL;
-    return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+    unsigned tail = sq->sqe_tail; /* written under the lock, looked at without */
+    edo__astore(&sq->sqe_tail, tail + 1, EDO__RLX);
+    return &sq->sqes[tail & sq->ring_mask];
 }
 
 static void arm(edo__ring *r, uint32_t which, int fd)
@@ -286,8 +288,7 @@ bool edo__ring_pending(const edo__ring *r)
 {
     /* Of a moment: what is overlooked now is seen a few tasks later, or before the worker parks. */
     return completed(r) || must_enter(r) || edo__aload(&r->cancels, EDO__RLX) != NULL ||
-           edo__aload(&r->unarmed, EDO__RLX) != 0 ||
-           r->u.sq.sqe_tail != edo__aload(r->u.sq.khead, EDO__RLX);
+           edo__aload(&r->unarmed, EDO__RLX) != 0 || unseen(r) != 0;
 }
 
 int edo__ring_poll(edo__ring *r, int64_t timeout)
