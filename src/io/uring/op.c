@@ -15,24 +15,45 @@ edo__ring *edo__ring_of(const edo__task *self)
     return self->worker->io;
 }
 
+/* ring->lock is held in all of these. */
+static void list(edo__op *op)
+{
+    edo__ring *r = op->ring;
+    op->prev = NULL;
+    op->next = r->cancels;
+    if (op->next != NULL)
+        op->next->prev = op;
+    op->listed = true;
+    edo__astore(&r->cancels, op, EDO__RLX);
+}
+
+static void unlist(edo__op *op)
+{
+    if (op->prev != NULL)
+        op->prev->next = op->next;
+    else
+        edo__astore(&op->ring->cancels, op->next, EDO__RLX);
+    if (op->next != NULL)
+        op->next->prev = op->prev;
+    op->listed = false;
+}
+
 bool edo__op_complete(edo__op *op, bool of_cancel, int32_t result, uint32_t flags)
 {
     edo__ring *r = op->ring;
+    op->pending--;
     if (!of_cancel) {
         op->result = result;
         op->flags = flags;
         edo__astore(&r->inflight, r->inflight - 1, EDO__RLX);
-        if (op->listed) { /* it was faster than its cancel */
-            if (op->prev != NULL)
-                op->prev->next = op->next;
-            else
-                edo__astore(&r->cancels, op->next, EDO__RLX);
-            if (op->next != NULL)
-                op->next->prev = op->prev;
-            op->listed = false;
-        }
+        if (op->listed)
+            unlist(op); /* it was faster than its cancel */
+    } else if (op->pending > 0 && result == -ENOENT) {
+        /* The kernel did not find it, but has not ended it either: it was just being woken. An accept
+         * that then finds the connection taken by another one waits again. So once more. */
+        list(op);
     }
-    if (--op->pending > 0)
+    if (op->pending > 0)
         return false;
     return edo__claim(op->task, EDO__WAKE_OK) == EDO__WORD_PARKED;
 }
@@ -45,10 +66,7 @@ void edo__op_send_cancels(edo__ring *r)
             return; /* the next round has room */
         io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)op, 0);
         sqe->user_data = (uint64_t)(uintptr_t)op | EDO__RING_CANCEL;
-        edo__astore(&r->cancels, op->next, EDO__RLX);
-        if (op->next != NULL)
-            op->next->prev = NULL;
-        op->listed = false;
+        unlist(op);
         op->pending++;
     }
 }
@@ -85,12 +103,7 @@ static void cancel(edo__op *op, edo__why why, const void *obj)
         edo__spin_unlock(&r->lock);
         return;
     }
-    op->prev = NULL;
-    op->next = r->cancels;
-    if (op->next != NULL)
-        op->next->prev = op;
-    op->listed = true;
-    edo__astore(&r->cancels, op, EDO__RLX);
+    list(op);
     (void)edo__wait_begin_as(self, EDO__CANCEL_NEVER);
     edo__spin_unlock(&r->lock);
     edo__worker *owner = r->owner;

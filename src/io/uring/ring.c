@@ -310,10 +310,19 @@ int edo__ring_poll(edo__ring *r, int64_t timeout)
 
 int edo__ring_poll_for(edo__ring *r, struct epoll_event *batch)
 {
+    int events = 0;
     unsigned n = prepare(r);
-    if (n > 0)
-        enter(r, r->u.ring_fd, 0, n, 0);
-    int events = completed(r) ? reap(r, false) : 0;
+    /* Twice: what comes in may have to be cancelled again, or armed again. */
+    for (int turn = 0; turn < 2 && (turn == 0 || n > 0); turn++) {
+        if (n > 0)
+            enter(r, r->u.ring_fd, 0, n, 0);
+        if (completed(r))
+            events += reap(r, false);
+        n = prepare(r);
+    }
+    /* The owner may have come back and be about to wait: the rest is for it. */
+    if (n > 0 || edo__aload(&r->cancels, EDO__RLX) != NULL)
+        edo__worker_wake(r->owner);
     return events + harvest(r, batch);
 }
 
