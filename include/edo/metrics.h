@@ -85,14 +85,14 @@ typedef struct edo_metrics {
     uint64_t blocking_jobs;        /* jobs ever run                                           */
     uint64_t timers;               /* armed                                                   */
     uint64_t timers_fired;         /* ever                                                    */
-    uint64_t fds;                  /* descriptors known to the I/O backend                    */
+    uint64_t fds;                  /* descriptors known to epoll; io_uring: operations begun  */
     uint64_t io_polls;             /* system calls that asked for I/O events                  */
     uint64_t io_events;            /* events they gave                                        */
     uint64_t stuck_events;         /* times a task held its worker longer than stuck_after    */
     uint64_t stacks_in_use;        /* stacks bound to tasks                                   */
     uint64_t stacks_cached;        /* stacks kept for the next task                           */
     uint64_t stack_bytes_mapped;   /* address space of all stacks                             */
-    uint64_t io_submits;           /* requests to the kernel: epoll: changes of registrations */
+    uint64_t io_submits;           /* to the kernel: operations; epoll: changes of registrations */
     uint64_t remote_schedules;     /* tasks made runnable by threads that are no workers      */
     uint64_t noops;                /* times a worker woke up and found nothing to run         */
     int64_t busy_ns;               /* all workers' time that was not spent idle               */

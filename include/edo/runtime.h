@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 typedef enum edo_backend {
-    EDO_BACKEND_AUTO,  /* the best this kernel allows        */
+    EDO_BACKEND_AUTO,  /* epoll at present                   */
     EDO_BACKEND_URING, /* io_uring; -ENOTSUP where it is not */
     EDO_BACKEND_EPOLL, /* epoll                              */
     EDO_BACKEND_SIM,   /* deterministic simulator            */

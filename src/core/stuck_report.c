@@ -88,7 +88,7 @@ static bool is_disturbed(long number)
     case SYS_msgsnd:
     case SYS_io_getevents:
     case SYS_restart_syscall: /* one of these, resumed after a completion of io_uring came in */
-#ifdef SYS_poll /* old calls that only older machines have */
+#ifdef SYS_poll               /* old calls that only older machines have */
     case SYS_poll:
     case SYS_select:
     case SYS_epoll_wait:

@@ -197,8 +197,10 @@ TEST_TIMEOUT(streams_change_hands, 60)
         SKIP("no io_uring");
     unsetenv("EDO_BACKEND");
     edo_runtime *ring, *epoll;
-    CHECK_OK(edo_runtime_create(&ring, &(edo_config){ .backend = EDO_BACKEND_URING, .workers = 2 }));
-    CHECK_OK(edo_runtime_create(&epoll, &(edo_config){ .backend = EDO_BACKEND_EPOLL, .workers = 2 }));
+    CHECK_OK(
+        edo_runtime_create(&ring, &(edo_config){ .backend = EDO_BACKEND_URING, .workers = 2 }));
+    CHECK_OK(
+        edo_runtime_create(&epoll, &(edo_config){ .backend = EDO_BACKEND_EPOLL, .workers = 2 }));
     exchange_between(ring, epoll);
     exchange_between(epoll, ring);
     CHECK_INT(edo_runtime_shutdown(ring, EDO_SEC(10)), ==, 0);

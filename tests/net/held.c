@@ -25,10 +25,10 @@ typedef struct scene {
     way how;
     int fd[READERS][2];
     edo_stream *s[READERS];
-    unsigned over;          /* atomic: holders that have ended                       */
-    int64_t worst, ticks;   /* of the readers: how late the latest was. Atomic       */
-    int64_t early;          /* atomic: by how much a holder was woken before its time */
-    int64_t own_worst;      /* how late the sender's own sleep was: the machine's share */
+    unsigned over;        /* atomic: holders that have ended                       */
+    int64_t worst, ticks; /* of the readers: how late the latest was. Atomic       */
+    int64_t early;        /* atomic: by how much a holder was woken before its time */
+    int64_t own_worst;    /* how late the sender's own sleep was: the machine's share */
 } scene;
 
 static int64_t monotonic(void)
@@ -41,8 +41,8 @@ static int64_t monotonic(void)
 static void raise_to(int64_t *most, int64_t value)
 {
     int64_t was = __atomic_load_n(most, __ATOMIC_RELAXED);
-    while (was < value &&
-           !__atomic_compare_exchange_n(most, &was, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    while (was < value && !__atomic_compare_exchange_n(most, &was, value, true, __ATOMIC_RELAXED,
+                                                       __ATOMIC_RELAXED))
         continue;
 }
 

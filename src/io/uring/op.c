@@ -125,6 +125,7 @@ int edo__op_run(edo__op *op, edo__task *self, edo__why why, edo__op_fill *fill, 
     sqe->user_data = (uint64_t)(uintptr_t)op;
     *op = (edo__op){ .task = self, .ring = r, .pending = 1 };
     edo__astore(&r->inflight, r->inflight + 1, EDO__RLX);
+    edo__astore(&r->submits, r->submits + 1, EDO__RLX);
     edo__spin_unlock(&r->lock);
     const void *obj = picture(fd, events);
     if (edo__wait_commit(self, &r->lock, why, obj) == EDO__WAKE_OK)

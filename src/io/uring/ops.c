@@ -111,7 +111,7 @@ static void fill_recv(struct io_uring_sqe *sqe, const void *what)
         io_uring_prep_recv(sqe, t->d->fd, t->msg.msg_iov->iov_base, t->msg.msg_iov->iov_len, 0);
     else
         io_uring_prep_recvmsg(sqe, t->d->fd, (struct msghdr *)&t->msg, 0);
-    sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+    sqe->ioprio = (uint16_t)edo__aload(&edo__ring_poll_first, EDO__RLX);
 }
 
 static void fill_send(struct io_uring_sqe *sqe, const void *what)
@@ -122,7 +122,7 @@ static void fill_send(struct io_uring_sqe *sqe, const void *what)
                            MSG_NOSIGNAL);
     else
         io_uring_prep_sendmsg(sqe, t->d->fd, &t->msg, MSG_NOSIGNAL);
-    sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+    sqe->ioprio = (uint16_t)edo__aload(&edo__ring_poll_first, EDO__RLX);
 }
 
 static bool by_ring(const edo__task *self, const edo__desc *d)

@@ -31,7 +31,8 @@
 #define NEEDS                                                                                      \
     (IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE)
 
-/* Never inlined where errno is a thread's: nothing here suspends, but the callers do. */
+uint32_t edo__ring_poll_first;
+
 static int setup(struct io_uring *u, unsigned entries, unsigned completions)
 {
     unsigned flags = WISHES;
@@ -41,7 +42,8 @@ static int setup(struct io_uring *u, unsigned entries, unsigned completions)
         int rc = io_uring_queue_init_params(entries, u, &p);
         if (rc != -EINVAL || flags == 0)
             return rc;
-        flags = flags == WISHES ? IORING_SETUP_SUBMIT_ALL : 0; /* Linux 5.18 has that, 5.19 the rest */
+        flags =
+            flags == WISHES ? IORING_SETUP_SUBMIT_ALL : 0; /* Linux 5.18 has that, 5.19 the rest */
     }
 }
 
@@ -55,6 +57,9 @@ static int probe(void)
     if (rc < 0)
         return rc;
     struct io_uring_probe *known = io_uring_get_probe_ring(&u);
+    /* Linux 5.19 brought both. */
+    bool newer = (u.flags & IORING_SETUP_COOP_TASKRUN) != 0;
+    edo__astore(&edo__ring_poll_first, newer ? IORING_RECVSEND_POLL_FIRST : 0, EDO__RLX);
     rc = known != NULL && (u.features & NEEDS) == NEEDS ? 0 : -ENOSYS;
     for (size_t i = 0; rc == 0 && i < sizeof ops / sizeof ops[0]; i++) {
         if (!io_uring_opcode_supported(known, ops[i]))
@@ -175,7 +180,8 @@ static unsigned prepare(edo__ring *r)
 EDO__NOINLINE static void enter(edo__ring *r, int fd, unsigned flags, unsigned submit,
                                 int64_t timeout)
 {
-    struct __kernel_timespec ts = { .tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000 };
+    struct __kernel_timespec ts = { .tv_sec = timeout / 1000000000,
+                                    .tv_nsec = timeout % 1000000000 };
     struct io_uring_getevents_arg arg = { .ts = (uint64_t)(uintptr_t)&ts };
     flags |= IORING_ENTER_GETEVENTS;
     if (timeout > 0 && timeout != EDO_FOREVER)
@@ -185,8 +191,6 @@ EDO__NOINLINE static void enter(edo__ring *r, int fd, unsigned flags, unsigned s
         (void)io_uring_enter2((unsigned)fd, submit, timeout != 0, flags, NULL, 0);
     /* Whatever it answers: what was not taken is still there, what has happened is in the ring. */
     edo__aadd(&r->polls, 1, EDO__RLX);
-    if (submit > 0)
-        edo__aadd(&r->submits, submit, EDO__RLX);
 }
 
 /* A completion of what the ring polls for itself. */

@@ -48,7 +48,8 @@ typedef struct edo__ring {
     edo__epoll *epoll; /* atomic: NULL until the first wait by a slot */
     int enter_fd;      /* the owner's: registered number of the ring, or its descriptor */
     unsigned enter_flags;
-    uint64_t polls, events, submits; /* atomic, statistics */
+    uint64_t polls, events; /* atomic, statistics */
+    uint64_t submits;       /* atomic, a statistic: operations; written under lock */
 } edo__ring;
 
 enum { /* what a ring polls for itself; also in user_data, where no record can be that low */
@@ -62,6 +63,7 @@ enum { /* what a ring polls for itself; also in user_data, where no record can b
 /* 0, or a negative code when this kernel or its administrator does not let us have rings, or they
  * lack something that this backend needs. Asks once per process. */
 int edo__ring_usable(void);
+extern uint32_t edo__ring_poll_first; /* atomic: for a receive that will find nothing; 0: unknown */
 int edo__ring_init(edo__ring *r, struct edo__worker *owner, bool spare);
 void edo__ring_deinit(edo__ring *r);
 void edo__ring_enter_thread(edo__ring *r); /* by its owner: first and last */
