@@ -11,8 +11,8 @@
  *     TEST_TIMEOUT(slow, 120) { if (!can_run()) SKIP("needs X"); ... }
  *     TEST_MAIN()
  *
- * Environment: EDO_TEST_SEED fixes the seed, EDO_TEST_SLOW multiplies every time limit, EDO_TEST_NEEDS=uring
- * skips everything where the kernel gives no io_uring.
+ * Environment: EDO_TEST_SEED fixes the seed, EDO_TEST_SLOW multiplies every time limit,
+ * EDO_TEST_NEEDS=uring skips everything where the kernel gives no io_uring.
  */
 #ifndef EDO_TEST_H
 #define EDO_TEST_H
