@@ -92,7 +92,7 @@ typedef struct edo_metrics {
     uint64_t stacks_in_use;        /* stacks bound to tasks                                   */
     uint64_t stacks_cached;        /* stacks kept for the next task                           */
     uint64_t stack_bytes_mapped;   /* address space of all stacks                             */
-    uint64_t io_submits;           /* to the kernel: operations; epoll: changes of registrations */
+    uint64_t io_submits;           /* operations, cancels; epoll: changes of registrations      */
     uint64_t remote_schedules;     /* tasks made runnable by threads that are no workers      */
     uint64_t noops;                /* times a worker woke up and found nothing to run         */
     int64_t busy_ns;               /* all workers' time that was not spent idle               */

@@ -68,6 +68,7 @@ void edo__op_send_cancels(edo__ring *r)
         sqe->user_data = (uint64_t)(uintptr_t)op | EDO__RING_CANCEL;
         unlist(op);
         op->pending++;
+        edo__astore(&r->submits, r->submits + 1, EDO__RLX);
     }
 }
 

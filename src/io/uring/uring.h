@@ -49,7 +49,7 @@ typedef struct edo__ring {
     int enter_fd;      /* the owner's: registered number of the ring, or its descriptor */
     unsigned enter_flags;
     uint64_t polls, events; /* atomic, statistics */
-    uint64_t submits;       /* atomic, a statistic: operations; written under lock */
+    uint64_t submits;       /* atomic, a statistic: operations, cancels; under lock */
 } edo__ring;
 
 enum { /* what a ring polls for itself; also in user_data, where no record can be that low */
