@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Operations on descriptors. Each is tried by a system call first where that is likely to succeed, and
- * given to the ring where it is not (D6): reads and accepts by what the last one left behind, writes
- * and connects always by call first.
+ * given to the ring where it is not (D6): reads and accepts by what the last one left behind, connects
+ * always by call first. Writes nearly always succeed: they go to the ring when other tasks are about
+ * to give it something as well, so that one system call is made for many, and by call otherwise.
  *
  * What is no socket is not read by the ring: the kernel gives up at once on a descriptor that does not
  * block. The ring waits until it is ready, and the call follows.
@@ -101,6 +102,7 @@ int edo__uring_wait_fd(int fd, unsigned events)
 
 typedef struct transfer {
     const edo__desc *d;
+    bool ready;        /* likely to be so: the kernel is to try before it waits */
     struct msghdr msg; /* the kernel reads it when it submits, and again when it goes on */
 } transfer;
 
@@ -122,7 +124,8 @@ static void fill_send(struct io_uring_sqe *sqe, const void *what)
                            MSG_NOSIGNAL);
     else
         io_uring_prep_sendmsg(sqe, t->d->fd, &t->msg, MSG_NOSIGNAL);
-    sqe->ioprio = (uint16_t)edo__aload(&edo__ring_poll_first, EDO__RLX);
+    if (!t->ready)
+        sqe->ioprio = (uint16_t)edo__aload(&edo__ring_poll_first, EDO__RLX);
 }
 
 static bool by_ring(const edo__task *self, const edo__desc *d)
@@ -189,9 +192,11 @@ ssize_t edo__uring_readv(edo__desc *d, const struct iovec *iov, int n)
     }
 }
 
-static ssize_t ring_write(edo__task *self, edo__desc *d, const struct iovec *iov, int n)
+static ssize_t ring_write(edo__task *self, edo__desc *d, const struct iovec *iov, int n, bool ready)
 {
-    transfer t = { .d = d, .msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n } };
+    transfer t = { .d = d,
+                   .ready = ready,
+                   .msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n } };
     edo__op op;
     int rc = edo__op_run(&op, self, EDO__WHY_WRITE, fill_send, &t, d->fd, EDO_WRITABLE);
     return rc < 0 ? rc : op.result;
@@ -203,6 +208,12 @@ ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n)
     ssize_t done = edo__checkpoint(self);
     if (done < 0)
         return done;
+    bool ring = by_ring(self, d);
+    if (ring && edo__ring_batches(edo__ring_of(self))) {
+        done = ring_write(self, d, iov, n, true);
+        if (done != -EAGAIN)
+            return done;
+    }
     for (bool waited = false;; waited = true) {
         done = edo__sys_writev(d, iov, n);
         if (done != -EAGAIN) {
@@ -210,8 +221,8 @@ ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n)
                 edo__coop(self);
             return done;
         }
-        if (by_ring(self, d)) {
-            done = ring_write(self, d, iov, n);
+        if (ring) {
+            done = ring_write(self, d, iov, n, false);
             if (done != -EAGAIN)
                 return done;
         }

@@ -20,8 +20,9 @@
 #define COMPLETIONS 2048 /* more are kept by the kernel, at some cost */
 #define SPARE_SUBMISSIONS 64
 #define SPARE_COMPLETIONS 512
-#define RESERVED 16 /* submissions that only cancels may use */
-#define BATCH 256   /* completions per turn of the lock */
+#define RESERVED 16        /* submissions that only cancels may use */
+#define BATCH 256          /* completions per turn of the lock */
+#define SLOW_ROUND 1000000 /* nanoseconds from one look to the next: too long for a write to wait */
 
 /* COOP_TASKRUN: completions are posted when the thread enters or leaves the kernel for whatever
  * reason, so also while a task computes or sleeps in a system call, and then the monitor can take
@@ -295,14 +296,32 @@ bool edo__ring_pending(const edo__ring *r)
            edo__aload(&r->unarmed, EDO__RLX) != 0 || unseen(r) != 0;
 }
 
+/* How long the tasks run between one look and the next. */
+static void measure_round(edo__ring *r)
+{
+    int64_t now = r->owner->now; /* read just before, or hardly older */
+    if (r->since != 0)
+        r->slow = now - r->since > SLOW_ROUND;
+    r->since = now;
+}
+
+bool edo__ring_batches(const edo__ring *r)
+{
+    const edo__worker *w = r->owner;
+    return !r->slow && (edo__queue_len(&w->queue) != 0 || edo__aload(&w->lifo, EDO__RLX) != NULL);
+}
+
 int edo__ring_poll(edo__ring *r, int64_t timeout)
 {
+    measure_round(r);
     int events = completed(r) ? reap(r, true) : 0;
     events += harvest(r, NULL);
     unsigned n = prepare(r);
     if (events > 0 || r->roused) /* of what only the owner writes */
         timeout = 0;
     r->roused = false;
+    if (timeout != 0)
+        r->since = 0;
     if (n > 0 || timeout != 0 || must_enter(r)) {
         enter(r, r->enter_fd, r->enter_flags, n, timeout);
         events += reap(r, true);

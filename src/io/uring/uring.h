@@ -46,6 +46,8 @@ typedef struct edo__ring {
     int wakefd;        /* eventfd, never read */
     uint32_t woken;    /* atomic: a write to wakefd has not been seen yet */
     edo__epoll *epoll; /* atomic: NULL until the first wait by a slot */
+    bool slow;         /* the owner's: its tasks run so long that submissions wait for long */
+    int64_t since;     /* the owner's: when it last looked, without sleeping since; 0: it slept */
     int enter_fd;      /* the owner's: registered number of the ring, or its descriptor */
     unsigned enter_flags;
     uint64_t polls, events; /* atomic, statistics */
@@ -79,6 +81,8 @@ int edo__ring_poll(edo__ring *r, int64_t timeout);
 /* The same by another thread while the owner is held by a task; does not wait. */
 int edo__ring_poll_for(edo__ring *r, struct epoll_event *batch);
 void edo__ring_wake(edo__ring *r);
+/* Whether what is given to the ring now will be submitted soon, and together with more. By the owner. */
+bool edo__ring_batches(const edo__ring *r);
 
 /* op.c: an operation's life. */
 typedef void edo__op_fill(struct io_uring_sqe *sqe, const void *what);
