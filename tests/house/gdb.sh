@@ -49,7 +49,8 @@ static int top(void *arg)
 int main(void) { return edo_run(&(edo_config){ .workers = 1 }, top, NULL) == -ECANCELED ? 0 : 1; }
 END
 sed -i '1i #include <errno.h>' "$work/stuck.c"
-"$cc" -O0 -g -I"$SOURCE_DIR/include" "$work/stuck.c" "$BUILD_DIR"/lib/libedo.* -lpthread \
+libs=$(sed -n 's/^Libs: .*-ledo//p' "$BUILD_DIR/edo.pc") # what libedo needs itself
+"$cc" -O0 -g -I"$SOURCE_DIR/include" "$work/stuck.c" "$BUILD_DIR"/lib/libedo.* $libs \
     -Wl,-rpath,"$BUILD_DIR/lib" -o "$work/stuck"
 
 gdb_with() { # what is debugged..., commands on stdin

@@ -9,6 +9,7 @@ work=$(mktemp -d)
 sanitize=$(sed -n 's/^EDO_SANITIZE:STRING=//p' "$BUILD_DIR/CMakeCache.txt")
 cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$BUILD_DIR/CMakeCache.txt")
 library=$(find "$BUILD_DIR" -name 'libedo.a' -o -name 'libedo.so' | head -n 1)
+libs=$(sed -n 's/^Libs: .*-ledo//p' "$BUILD_DIR/edo.pc") # what libedo needs itself
 passed=0 failed=0
 
 # block LANGUAGE FILE: the first block of that language
@@ -26,7 +27,7 @@ for page in "$SOURCE_DIR"/docs/guide/[0-9]*.md; do
         continue
     fi
     if ! "$cc" -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Werror -g ${sanitize:+-fsanitize=$sanitize} \
-        -I"$SOURCE_DIR/include" "$work/$name.c" "$library" -pthread -o "$work/$name" \
+        -I"$SOURCE_DIR/include" "$work/$name.c" "$library" $libs -o "$work/$name" \
         >"$work/$name.log" 2>&1; then
         echo "not ok $name: does not compile"
         cat "$work/$name.log"

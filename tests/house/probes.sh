@@ -101,7 +101,8 @@ int top(void *arg)
 }
 int main(void) { return edo_run(&(edo_config){ .workers = 1, .stuck_after = EDO_FOREVER }, top, NULL); }
 END
-"$cc" -O0 -g -I"$SOURCE_DIR/include" "$work/life.c" "$BUILD_DIR"/lib/libedo.* -lpthread \
+libs=$(sed -n 's/^Libs: .*-ledo//p' "$BUILD_DIR/edo.pc") # what libedo needs itself
+"$cc" -O0 -g -I"$SOURCE_DIR/include" "$work/life.c" "$BUILD_DIR"/lib/libedo.* $libs \
     -Wl,-rpath,"$BUILD_DIR/lib" -o "$work/life"
 
 # at PROBE FORMAT ARGUMENTS...: says so at each of its places, and goes on

@@ -66,6 +66,7 @@ edo_http_response_header_next: an answer of a server
 '
 sanitize=$(sed -n 's/^EDO_SANITIZE:STRING=//p' "$BUILD_DIR/CMakeCache.txt")
 library=$(find "$BUILD_DIR" -name 'libedo.a' -o -name 'libedo.so' | head -n 1)
+libs=$(sed -n 's/^Libs: .*-ledo//p' "$BUILD_DIR/edo.pc") # what libedo needs itself
 compile() { # arguments of the compiler
     "$cc" -std=gnu11 -Wall -Wextra -Wno-unused -Wno-unused-result -Wno-unused-parameter -Wno-sign-compare -Werror \
         ${sanitize:+-fsanitize=$sanitize} -I"$SOURCE_DIR/include" -I"$SOURCE_DIR/tests/house" "$@"
@@ -97,7 +98,7 @@ check "$count examples compile" $status
 
 status=0 ran=0
 while read -r name; do
-    if "$cc" ${sanitize:+-fsanitize=$sanitize} "$work/$name.o" "$library" -pthread -o "$work/$name" &&
+    if "$cc" ${sanitize:+-fsanitize=$sanitize} "$work/$name.o" "$library" $libs -o "$work/$name" &&
         timeout 60 "$work/$name" >"$work/log" 2>&1; then
         ran=$((ran + 1))
     else
@@ -116,7 +117,7 @@ for names in "$work"/*.names; do
     } >"$work/table.c"
     # shellcheck disable=SC2046
     if compile "-DEXAMPLE_$header" "$SOURCE_DIR/tests/house/stage.c" "$work/table.c" \
-        $(sed "s|.*|$work/&.o|" "$names") "$library" -pthread -o "$work/stage" >"$work/log" 2>&1 &&
+        $(sed "s|.*|$work/&.o|" "$names") "$library" $libs -o "$work/stage" >"$work/log" 2>&1 &&
         (cd "$work" && timeout 120 ./stage) >"$work/log" 2>&1; then
         ran=$((ran + $(wc -l <"$names")))
     else

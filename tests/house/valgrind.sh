@@ -49,7 +49,8 @@ static int task(void *arg)
 }
 int main(void) { return edo_run(&(edo_config){ .workers = 1 }, task, NULL) < 0; }
 END
-cc -g -I"$SOURCE_DIR/include" "$work/wrong.c" -L"$BUILD_DIR/lib" -ledo -pthread -o "$work/wrong" &&
+libs=$(sed -n 's/^Libs: .*-ledo//p' "$BUILD_DIR/edo.pc") # what libedo needs itself
+cc -g -I"$SOURCE_DIR/include" "$work/wrong.c" -L"$BUILD_DIR/lib" -ledo $libs -o "$work/wrong" &&
     valgrind -q --error-exitcode=9 "$work/wrong" 2>"$work/err"
 if [ $? = 9 ] && grep -q 'by .*: task (wrong.c\|at .*: task (wrong.c' "$work/err"; then
     echo "ok a read after free in a task is found"

@@ -147,7 +147,7 @@ static void all_faults(int error, unsigned workers)
             CHECK(rc == -error || rc == -ECONNRESET || rc == EDO_EEOF || rc == -EPIPE);
         CHECK_INT(next_fd(), ==, lowest);
     } while (left <= 0);
-    CHECK_INT(n, >, 15);
+    CHECK_INT(n, >, 10); /* with rings there are fewer calls that could fail */
 }
 
 TEST(no_memory)
