@@ -209,7 +209,7 @@ static bool work_for(const edo__worker *w)
 #define SETTLE_LOOKS 64
 
 /* Lets every task that can run do so; the caller is the only one awake afterwards. It stays on its
- * worker meanwhile: were it stolen or handed on, the worker it leaves would be awake at the next look. */
+ * worker meanwhile: the worker that it left would be awake at the next look. */
 static void settle(edo__task *self)
 {
     edo_runtime *rt = self->rt;
