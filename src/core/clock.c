@@ -50,9 +50,11 @@ static int64_t now_about(edo__task *self)
 int64_t edo__instant_after(edo__task *self, int64_t after)
 {
     int64_t at;
-    if (after == EDO_FOREVER || __builtin_add_overflow(now_about(self), after, &at))
+    if (after == EDO_FOREVER)
         return EDO_FOREVER;
-    return at;
+    if (edo__unlikely(after <= 0)) /* passed already: also for who looks at the clock at once */
+        return edo__now(self) + after;
+    return __builtin_add_overflow(now_about(self), after, &at) ? EDO_FOREVER : at;
 }
 
 int64_t edo_now(void)

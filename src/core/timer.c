@@ -2,14 +2,21 @@
 /* The timer wheel.
  *
  * Time is counted in ticks of a millisecond; a deadline belongs to the tick it is rounded up to. A
- * slot of level L is 64^L ticks wide. A timer lies on the level of the highest group of six bits in
- * which its tick differs from `elapsed`, in the slot those bits name. So every timer of a level
- * comes before every timer of the next one, the first occupied slot is found by one ctz, and the
- * slots at and before `elapsed` are empty on each level. When time reaches the start of a slot
- * above level 0, its timers are placed again, further down: six moves at most in a timer's life.
+ * slot of level L is 64^L ticks wide, and 64 of them, from a multiple of 64, are a window. Each level
+ * has the window in which `elapsed` lies and the next one. A timer lies on the lowest level one of
+ * whose windows its tick is in, in the slot of that tick. Slots at and before `elapsed` are empty on
+ * each level. When time reaches the start of a slot above level 0, its timers are placed again,
+ * further down: six moves at most in a timer's life.
  *
- * The top level is a ring: its slots before the present one belong to the next turn (2.2 years).
- * What is further away waits in the ring's last slot and is placed again when that one comes.
+ * With a hundred thousand sleepers a slot holds thousands, each in memory that nobody has touched
+ * for long: to move all of them at once took 5 ms every 64, and 50 ms every four seconds. So the slot
+ * that comes next on its level, which lies in the next window of the level below, is emptied ahead of
+ * time, a few at each tick, see ahead_of_time(). Until then its timers may lie on a higher level than
+ * they would be placed on now; so of slots that start at the same tick the higher one comes first.
+ *
+ * The top level has one window, a ring: its slots before the present one belong to the next turn
+ * (2.2 years). What is further away waits in the ring's last slot and is placed again when that one
+ * comes.
  *
  * A deadline less than a tick ahead goes to the heap (timer_heap.c), which knows nanoseconds. And
  * while only a few timers lie in the first slot they are looked at one by one, so they too fire at
@@ -29,6 +36,7 @@
 
 #define SLOT_BITS 6
 #define SLOT_MASK (EDO__WHEEL_SLOTS - 1)
+#define SLOTS_MASK (2 * EDO__WHEEL_SLOTS - 1) /* of both windows */
 #define TOP (EDO__WHEEL_LEVELS - 1)
 #define TOP_SHIFT (SLOT_BITS * TOP)
 #define LEVEL_DUE EDO__WHEEL_LEVELS
@@ -103,7 +111,7 @@ void edo__wheel_init(edo__wheel *w, int64_t now)
     list_init(&w->due);
     list_init(&w->firing);
     for (unsigned level = 0; level < EDO__WHEEL_LEVELS; level++)
-        for (unsigned slot = 0; slot < EDO__WHEEL_SLOTS; slot++)
+        for (unsigned slot = 0; slot < 2 * EDO__WHEEL_SLOTS; slot++)
             list_init(&w->slots[level][slot]);
 }
 
@@ -120,7 +128,10 @@ static inline unsigned level_of(int64_t elapsed, int64_t tick)
 {
     uint64_t differ = (uint64_t)(elapsed ^ tick) | 1;
     unsigned level = (63u - (unsigned)__builtin_clzll(differ)) / SLOT_BITS;
-    return level < TOP ? level : TOP;
+    level = level < TOP ? level : TOP; /* with one window per level */
+    while (level > 0 && (tick >> level * SLOT_BITS) - (elapsed >> level * SLOT_BITS) <= 1)
+        level--;
+    return level;
 }
 
 static inline unsigned slot_of(int64_t elapsed, int64_t tick, unsigned level)
@@ -129,7 +140,7 @@ static inline unsigned slot_of(int64_t elapsed, int64_t tick, unsigned level)
         int64_t last = (elapsed >> TOP_SHIFT) + SLOT_MASK, turn = tick >> TOP_SHIFT;
         return (unsigned)((turn < last ? turn : last) & SLOT_MASK);
     }
-    return (unsigned)(tick >> (level * SLOT_BITS)) & SLOT_MASK;
+    return (unsigned)(tick >> (level * SLOT_BITS)) & SLOTS_MASK;
 }
 
 static inline void place(edo__wheel *w, edo__timer *t, int64_t tick)
@@ -138,7 +149,7 @@ static inline void place(edo__wheel *w, edo__timer *t, int64_t tick)
     unsigned slot = slot_of(w->elapsed, tick, level);
     t->level = (uint8_t)level;
     t->slot = (uint8_t)slot;
-    w->occupied[level] |= UINT64_C(1) << slot;
+    w->occupied[level][slot / EDO__WHEEL_SLOTS] |= UINT64_C(1) << (slot & SLOT_MASK);
     list_append(&w->slots[level][slot], &t->link);
 }
 
@@ -170,7 +181,8 @@ static inline void take_out(edo__wheel *w, edo__timer *t)
     /* The neighbours are one: the sentinel. For lists of what is due this clears a bit nobody
      * reads. */
     if (next == t->link.prev)
-        w->occupied[t->level] &= ~(UINT64_C(1) << t->slot);
+        w->occupied[t->level][t->slot / EDO__WHEEL_SLOTS] &=
+            ~(UINT64_C(1) << (t->slot & SLOT_MASK));
 }
 
 static inline void disarm(edo__wheel *w, edo__timer *t)
@@ -209,24 +221,49 @@ typedef struct place_in_wheel {
     unsigned level, slot;
 } place_in_wheel;
 
-/* The occupied slot that comes first in time. */
-static bool first_slot(const edo__wheel *w, place_in_wheel *p)
+/* The first occupied slot of a level. *soon: it is in the present window, before all slots of higher
+ * levels. */
+static bool first_of_level(const edo__wheel *w, unsigned level, place_in_wheel *p, bool *soon)
 {
-    unsigned level = 0;
-    while (w->occupied[level] == 0)
-        if (++level > TOP)
-            return false;
     unsigned shift = level * SLOT_BITS;
     int64_t current = w->elapsed >> shift;
-    unsigned from = (unsigned)current & SLOT_MASK;
-    /* rotated, so that the present slot is bit 0; below the top nothing lies before it */
-    uint64_t bits = w->occupied[level];
-    bits = bits >> from | bits << ((EDO__WHEEL_SLOTS - from) & SLOT_MASK);
-    unsigned ahead = (unsigned)__builtin_ctzll(bits);
-    p->start = (current + ahead) << shift;
+    const uint64_t *words = w->occupied[level];
     p->level = level;
-    p->slot = (from + ahead) & SLOT_MASK;
+    if (level == TOP) {
+        /* rotated, so that the present slot is bit 0 */
+        unsigned from = (unsigned)current & SLOT_MASK;
+        uint64_t bits = words[0] >> from | words[0] << ((EDO__WHEEL_SLOTS - from) & SLOT_MASK);
+        if (bits == 0)
+            return false;
+        unsigned ahead = (unsigned)__builtin_ctzll(bits);
+        p->start = (current + ahead) << shift;
+        p->slot = (from + ahead) & SLOT_MASK;
+        return *soon = true;
+    }
+    int64_t window = current >> SLOT_BITS;
+    *soon = words[window & 1] != 0; /* in it nothing lies before the present slot */
+    window += *soon ? 0 : 1;
+    uint64_t bits = words[window & 1];
+    if (bits == 0)
+        return false;
+    int64_t number = window << SLOT_BITS | __builtin_ctzll(bits);
+    p->start = number << shift;
+    p->slot = (unsigned)number & SLOTS_MASK;
     return true;
+}
+
+/* The occupied slot that comes first in time, of two that start together the higher one. */
+static bool first_slot(const edo__wheel *w, place_in_wheel *p)
+{
+    bool found = false, soon = false;
+    for (unsigned level = 0; level <= TOP && !soon; level++) {
+        place_in_wheel here;
+        if (!first_of_level(w, level, &here, &soon) || (found && here.start > p->start))
+            continue;
+        *p = here;
+        found = true;
+    }
+    return found;
 }
 
 /* The earliest of a list of few, NULL when there are more. */
@@ -247,36 +284,63 @@ static edo__timer *earliest_of_few(const edo__timer_link *head)
 static int64_t compute_next(const edo__wheel *w)
 {
     int64_t next = edo__timer_heap_deadline(w);
-    place_in_wheel p;
     if (!list_empty(&w->due))
         return w->now;
-    if (!first_slot(w, &p))
-        return next;
-    /* On the top level what looks first may be from beyond the ring, and a later slot come before
-     * it. */
-    edo__timer *t = p.level < TOP ? earliest_of_few(&w->slots[p.level][p.slot]) : NULL;
-    int64_t wheel = t != NULL ? t->deadline : tick_start(p.start);
-    return wheel < next ? wheel : next;
+    bool soon = false;
+    for (unsigned level = 0; level <= TOP && !soon; level++) {
+        place_in_wheel p;
+        if (!first_of_level(w, level, &p, &soon) || tick_start(p.start - 1) >= next)
+            continue; /* a tick's deadlines lie up to a tick before its start */
+        /* On the top level what looks first may be from beyond the ring, and a later slot come
+         * before it. */
+        edo__timer *t = level < TOP ? earliest_of_few(&w->slots[level][p.slot]) : NULL;
+        int64_t at = t != NULL ? t->deadline : tick_start(p.start);
+        next = at < next ? at : next;
+    }
+    return next;
 }
 
-/* Time reaches the start of the slot p: its timers fire, or move down. Nothing is added to it
- * meanwhile, as a timer that is added is due later than `elapsed`. */
-static size_t enter_slot(edo__wheel *w, const place_in_wheel *p)
+/* Places up to n timers of a slot again, further down. */
+static void move_down(edo__wheel *w, edo__timer_link *head, size_t n)
 {
-    edo__timer_link *head = &w->slots[p->level][p->slot];
-    size_t fired = 0;
-    w->elapsed = p->start;
-    if (p->level == 0) {
-        for (; !list_empty(head); fired++)
-            fire(w, (edo__timer *)head->next);
-        return fired;
-    }
-    while (!list_empty(head)) {
+    for (; n > 0 && !list_empty(head); n--) {
         edo__timer *t = (edo__timer *)head->next;
         take_out(w, t);
         place(w, t, tick_of(t->deadline));
     }
+}
+
+/* Time reaches the start of the slot p: its timers fire, or move down with those of the slots that
+ * start with it further down. Nothing is added to it meanwhile, as a timer that is added is due later
+ * than `elapsed`. */
+static size_t enter_slot(edo__wheel *w, const place_in_wheel *p)
+{
+    size_t fired = 0;
+    w->elapsed = p->start;
+    if (p->level == 0) {
+        edo__timer_link *head = &w->slots[0][p->slot];
+        for (; !list_empty(head); fired++)
+            fire(w, (edo__timer *)head->next);
+        return fired;
+    }
+    move_down(w, &w->slots[p->level][p->slot], SIZE_MAX);
+    for (unsigned level = p->level - 1; level > 0; level--)
+        move_down(w, &w->slots[level][(p->start >> level * SLOT_BITS) & SLOTS_MASK], SIZE_MAX);
     return 0;
+}
+
+/* `ticks` have passed: empties a part of each slot that is the next on its level. Whatever share of
+ * all timers it has, it is empty when time reaches it, if every tick comes: 1/4 of 1/n, for n from 64
+ * to 1 (or from 4096, ...), adds up to more than 1. Else the rest moves then. */
+static void ahead_of_time(edo__wheel *w, int64_t ticks)
+{
+    for (unsigned level = 1; level < TOP; level++) {
+        int64_t number = (w->elapsed >> level * SLOT_BITS) + 1;
+        int64_t left = (number << level * SLOT_BITS) - w->elapsed;
+        edo__timer_link *head = &w->slots[level][number & SLOTS_MASK];
+        size_t share = w->count / (4 * (size_t)left) + 1;
+        move_down(w, head, share * (size_t)(ticks < left ? ticks : left));
+    }
 }
 
 static size_t fire_due(edo__wheel *w)
@@ -293,7 +357,7 @@ static size_t fire_ticks(edo__wheel *w, int64_t now, int64_t tick)
 {
     size_t fired = 0;
     for (;;) {
-        place_in_wheel p;
+        place_in_wheel p = { 0 };
         int64_t soonest = edo__timer_heap_deadline(w);
         bool slot = first_slot(w, &p) && p.start <= tick;
         if (slot && tick_start(p.start) < soonest) {
@@ -307,15 +371,28 @@ static size_t fire_ticks(edo__wheel *w, int64_t now, int64_t tick)
     }
 }
 
+/* The earliest timer of the tick that has begun, as far as they are few. */
+static edo__timer *earliest_of_tick(const edo__wheel *w)
+{
+    edo__timer *best = NULL;
+    bool soon = false;
+    for (unsigned level = 0; level <= TOP && !soon; level++) {
+        place_in_wheel p;
+        if (!first_of_level(w, level, &p, &soon) || p.start != w->elapsed + 1)
+            continue;
+        edo__timer *t = earliest_of_few(&w->slots[level][p.slot]);
+        if (t != NULL && (best == NULL || t->deadline < best->deadline))
+            best = t;
+    }
+    return best;
+}
+
 /* What is due in the tick that has begun, when they are few. */
 static size_t fire_few(edo__wheel *w, int64_t now)
 {
     size_t fired = 0;
-    place_in_wheel p;
-    while (first_slot(w, &p) && p.start == w->elapsed + 1) {
-        edo__timer *t = earliest_of_few(&w->slots[p.level][p.slot]);
-        if (t == NULL || t->deadline > now)
-            break;
+    edo__timer *t;
+    while ((t = earliest_of_tick(w)) != NULL && t->deadline <= now) {
         fire(w, t);
         fired++;
     }
@@ -330,10 +407,12 @@ size_t edo__wheel_expire(edo__wheel *w, int64_t now)
     if (now < w->now)
         now = w->now;
     w->now = now;
-    int64_t tick = tick_at(now);
+    int64_t tick = tick_at(now), before = w->elapsed;
     size_t fired = fire_due(w);
     fired += fire_ticks(w, now, tick);
     w->elapsed = tick;
+    if (tick != before)
+        ahead_of_time(w, tick - before);
     fired += fire_few(w, now);
     w->next = compute_next(w);
     return fired;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Timers: a hierarchical wheel (Varghese and Lauck, 1987) of 6 levels x 64 slots at 1 ms with an
- * occupancy bitmap per level, and a small heap for what is due less than a millisecond ahead.
+/* Timers: a hierarchical wheel (Varghese and Lauck, 1987) of 6 levels at 1 ms, each of two windows of
+ * 64 slots with an occupancy bitmap, and a small heap for what is due less than a millisecond ahead.
  *
  * A timer fires at or after its deadline, never before; at the latest when edo__wheel_expire() is
  * called at the end of the deadline's millisecond. Not thread-safe: the owner locks. */
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define EDO__WHEEL_LEVELS 6
-#define EDO__WHEEL_SLOTS 64
+#define EDO__WHEEL_SLOTS 64 /* of a window */
 #define EDO__TICK_NS 1000000
 
 /* A member of a circular list with a sentinel. */
@@ -42,12 +42,12 @@ typedef struct edo__wheel {
     int64_t now;     /* of the last edo__wheel_expire(): the wheel's time never goes back */
     int64_t next;    /* answer of edo__wheel_next(): a lower bound, INT64_MAX when empty */
     size_t count;    /* armed timers, heap included */
-    uint64_t occupied[EDO__WHEEL_LEVELS + 1]; /* last word: the lists of what is due */
+    uint64_t occupied[EDO__WHEEL_LEVELS + 1][2]; /* per window; last: the lists of what is due */
     edo__timer_link due;    /* deadline had passed when added; fires at the next expire */
     edo__timer_link firing; /* what was due when the expire in progress began */
     edo__timer_entry *heap; /* 4-ary, by deadline */
     uint32_t heap_len, heap_cap;
-    edo__timer_link slots[EDO__WHEEL_LEVELS][EDO__WHEEL_SLOTS];
+    edo__timer_link slots[EDO__WHEEL_LEVELS][2 * EDO__WHEEL_SLOTS];
 } edo__wheel;
 
 /* Instants are never negative. */

@@ -25,14 +25,24 @@ static int64_t tick_of(int64_t deadline)
     return deadline / EDO__TICK_NS + (deadline % EDO__TICK_NS != 0);
 }
 
+/* How many slots the slot is ahead of the present one; of its two windows one is the present one. */
+static int64_t slots_ahead(int64_t current, unsigned level, unsigned slot)
+{
+    if (level == TOP)
+        return ((int64_t)slot - current) & (EDO__WHEEL_SLOTS - 1);
+    int64_t window = current >> SLOT_BITS;
+    window += (window & 1) != slot / EDO__WHEEL_SLOTS;
+    return (window << SLOT_BITS) + slot % EDO__WHEEL_SLOTS - current;
+}
+
 /* The slot lies ahead of the present one, and each of its timers in it; on the top level a timer
  * may be later than its slot. */
 static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
 {
     unsigned shift = level * SLOT_BITS;
     int64_t current = w->elapsed >> shift;
-    int64_t ahead = ((int64_t)slot - current) & (EDO__WHEEL_SLOTS - 1);
-    if (ahead == 0 || (level < TOP && (current >> SLOT_BITS) != (current + ahead) >> SLOT_BITS))
+    int64_t ahead = slots_ahead(current, level, slot);
+    if (ahead <= 0)
         return false;
     const edo__timer_link *head = &w->slots[level][slot];
     for (const edo__timer_link *l = head->next; l != head; l = l->next) {
@@ -47,9 +57,10 @@ static bool check_slot(const edo__wheel *w, unsigned level, unsigned slot)
 
 static bool check_level(const edo__wheel *w, unsigned level, size_t *n)
 {
-    for (unsigned slot = 0; slot < EDO__WHEEL_SLOTS; slot++) {
+    for (unsigned slot = 0; slot < 2 * EDO__WHEEL_SLOTS; slot++) {
         const edo__timer_link *head = &w->slots[level][slot];
-        bool occupied = (w->occupied[level] >> slot & 1) != 0;
+        uint64_t word = w->occupied[level][slot / EDO__WHEEL_SLOTS];
+        bool occupied = (word >> slot % EDO__WHEEL_SLOTS & 1) != 0;
         if (occupied != (head->next != head) || !check_list(head, level, slot, n))
             return false;
         if (occupied && !check_slot(w, level, slot))
@@ -78,7 +89,7 @@ static bool check_all_next(const edo__wheel *w)
     if (w->due.next != &w->due && w->next > w->now && !check_next(w, &w->due))
         return false;
     for (unsigned level = 0; level < EDO__WHEEL_LEVELS; level++)
-        for (unsigned slot = 0; slot < EDO__WHEEL_SLOTS; slot++)
+        for (unsigned slot = 0; slot < 2 * EDO__WHEEL_SLOTS; slot++)
             if (!check_next(w, &w->slots[level][slot]))
                 return false;
     return true;

@@ -316,6 +316,51 @@ TEST(heap_is_sorted)
     edo__wheel_deinit(&wheel);
 }
 
+/* A full slot moves down little by little before time reaches it, and then nothing is left to move. */
+TEST(moves_are_spread)
+{
+    enum { MANY = 640 };
+    static edo__timer t[MANY], every; /* that one has it look at each tick */
+    edo__wheel_init(&wheel, 0);
+    for (int i = 0; i < MANY; i++)
+        arm(&t[i], (128 + i % 64) * MS, 0);
+    unsigned before = MANY, most = 0;
+    for (int64_t tick = 1; tick < 128; tick++) {
+        arm(&every, tick * MS, (tick - 1) * MS);
+        CHECK_UINT(expire(tick * MS), ==, 1);
+        CHECK(edo__wheel_validate(&wheel));
+        unsigned above = 0;
+        for (int i = 0; i < MANY; i++)
+            above += t[i].armed && t[i].level > 0;
+        most = before - above > most ? before - above : most;
+        before = above;
+    }
+    CHECK_UINT(before, ==, 0);
+    CHECK_UINT(most, <=, MANY / 4 + 1);
+    CHECK_UINT(expire(200 * MS), ==, MANY);
+    edo__wheel_deinit(&wheel);
+}
+
+/* Slots of two levels start with one tick: both are entered with it. */
+TEST(two_levels_at_once)
+{
+    enum { MANY = 3000, START = 2 * 64 * 64 }; /* more than move ahead of time */
+    static edo__timer upper[MANY], lower, step;
+    edo__wheel_init(&wheel, 0);
+    for (int i = 0; i < MANY; i++)
+        arm(&upper[i], (START + 5) * MS, 0);
+    arm(&step, (START - 129) * MS, 0);
+    CHECK_UINT(expire((START - 129) * MS), ==, 1);
+    arm(&lower, (START + 1) * MS, wheel.now);
+    CHECK_INT(lower.level, ==, 1);
+    CHECK_INT(upper[MANY - 1].level, ==, 2);
+    CHECK_UINT(expire((START + 2) * MS), ==, 1);
+    CHECK(!lower.armed);
+    CHECK(edo__wheel_validate(&wheel));
+    CHECK_UINT(expire((START + 5) * MS), ==, MANY);
+    edo__wheel_deinit(&wheel);
+}
+
 /* validate() itself: each kind of damage is seen. */
 TEST(validate_sees_damage)
 {
@@ -335,8 +380,9 @@ TEST(validate_sees_damage)
     DAMAGE(wheel.count, 2);
     DAMAGE(wheel.next, 11);
     DAMAGE(wheel.elapsed, 5);
-    DAMAGE(wheel.occupied[0], 0);
-    DAMAGE(wheel.occupied[3], 4);
+    DAMAGE(wheel.occupied[0][0], 0);
+    DAMAGE(wheel.occupied[3][0], 4);
+    DAMAGE(wheel.occupied[0][1], 1);
     DAMAGE(t[0].deadline, 50 * MS);
     DAMAGE(t[0].level, 1);
     DAMAGE(t[0].armed, false);
