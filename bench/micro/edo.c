@@ -246,8 +246,19 @@ static int skynet_node(void *arg)
     return rc;
 }
 
+static bool is_power_of_fanout(uint64_t n)
+{
+    while (n > 1 && n % FANOUT == 0)
+        n /= FANOUT;
+    return n == 1;
+}
+
 static int skynet(uint64_t n)
 {
+    if (!is_power_of_fanout(n)) {
+        fprintf(stderr, "skynet: %" PRIu64 " leaves: not a power of %d\n", n, FANOUT);
+        exit(2);
+    }
     struct node root = { .first = 0, .size = n };
     MUST(skynet_node(&root) == 0);
     MUST(root.sum == n * (n - 1) / 2);
