@@ -62,6 +62,7 @@ typedef struct edo__worker {
     int32_t until_inject; /* 1 + runs until the next look at the inject queue */
     uint32_t rounds;      /* such looks */
     bool searching;
+    bool mail_turn;      /* the mailbox was looked at first the last time */
     int64_t now;         /* the clock as last read: good for "since when" */
     edo__ticks ticks;    /* a reading of the clock for deadlines          */
     int64_t spin_limit;  /* nanoseconds to look for work before sleeping: grows when that pays */

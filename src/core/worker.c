@@ -260,6 +260,17 @@ static __attribute__((noinline)) edo__task *take_in_turn(edo__worker *w)
     return take_injected(w, 1);
 }
 
+/* With mail for w: from it and from the slot or the ring by turns, so that pinned tasks that yield do
+ * not keep the others waiting for ever. */
+static __attribute__((noinline)) edo__task *take_mail_by_turns(edo__worker *w)
+{
+    w->mail_turn = !w->mail_turn;
+    edo__task *t = w->mail_turn ? take_mail(w) : take_lifo(w);
+    if (t == NULL && !w->mail_turn)
+        t = edo__queue_take(&w->queue);
+    return t != NULL || w->mail_turn ? t : take_mail(w);
+}
+
 static inline edo__task *take_local(edo__worker *w)
 {
     edo__task *t;
@@ -271,7 +282,8 @@ static inline edo__task *take_local(edo__worker *w)
     }
     if (edo__unlikely(w->until_inject <= 1) && (t = take_in_turn(w)) != NULL)
         return t;
-    if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) && (t = take_mail(w)) != NULL)
+    if (edo__unlikely(edo__aload(&w->mail_len, EDO__RLX) != 0) &&
+        (t = take_mail_by_turns(w)) != NULL)
         return t;
     t = take_lifo(w);
     if (t != NULL)

@@ -210,9 +210,28 @@ static int pinned_and_outside(void *arg)
     return 0;
 }
 
+/* Nor what is in the same worker's ring. */
+static int pinned_and_near(void *arg)
+{
+    (void)arg;
+    for (int others = 1; others <= 3; others++) {
+        unsigned ran = 0;
+        edo_group g;
+        CHECK_OK(edo_group_open(&g, NULL));
+        for (int i = 0; i < others; i++)
+            CHECK_OK(edo_spawn_with(&g, &(edo_task_options){ .pinned = true }, NULL, yields_until,
+                                    &ran));
+        CHECK_OK(edo_yield()); /* they are at it */
+        CHECK_OK(edo_spawn(&g, sets, &ran));
+        CHECK_OK(edo_group_close(&g));
+    }
+    return 0;
+}
+
 TEST(pinned_ones_starve_nobody)
 {
     run_alone(pinned_and_outside, NULL);
+    run_alone(pinned_and_near, NULL);
 }
 
 /* ---- on several workers ---- */
