@@ -149,6 +149,7 @@ static void check_fairness(edo__task *running)
     notes.passed[running - tasks] = 0;
     if (cfg.unfair)
         w->lifo_used = 0;
+    w->mail_turn = false;
     if (cfg.workers != 1 || cfg.monitor)
         return;
     if (w->queue.head != w->queue.tail)
@@ -714,7 +715,8 @@ static void start(void)
 
 static uint64_t look_at_worker(uint64_t h, const edo__worker *w)
 {
-    h = model_mix(h, (uint64_t)w->action << 8 | w->lifo_used << 1 | w->searching);
+    h = model_mix(h, (uint64_t)w->action << 9 | (uint64_t)w->mail_turn << 8 | w->lifo_used << 1 |
+                         w->searching);
     h = model_mix(h, (uint64_t)(w->rounds % 2) << 32 | (uint32_t)w->until_inject);
     h = model_mix(h, (uintptr_t)w->left);
     h = model_mix(h, (uintptr_t)w->left_stack);

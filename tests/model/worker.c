@@ -200,6 +200,7 @@ static void start_worker(edo__worker *w, unsigned index)
     w->timer_next = EDO_FOREVER;
     w->lifo = w->mail_head = w->mail_tail = NULL;
     w->lifo_used = w->mail_len = w->mail_lock = 0;
+    w->mail_turn = false;
     w->parker.state = EDO__PARKER_AWAKE;
     model_shared(&w->queue.head, sizeof w->queue.head, true, "ring head");
     model_shared(&w->queue.tail, sizeof w->queue.tail, true, "ring tail");
