@@ -149,7 +149,6 @@ static void check_fairness(edo__task *running)
     notes.passed[running - tasks] = 0;
     if (cfg.unfair)
         w->lifo_used = 0;
-    w->mail_turn = false;
     if (cfg.workers != 1 || cfg.monitor)
         return;
     if (w->queue.head != w->queue.tail)
