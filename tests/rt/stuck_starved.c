@@ -106,6 +106,9 @@ static edo_runtime *assemble(crew *c)
 #ifdef __SANITIZE_THREAD__
     SKIP("the sanitizer puts signals off until the thread wakes up");
 #endif
+#ifdef EDO_FORCE_MIGRATE
+    SKIP("tasks are handed round, not stolen");
+#endif
     unsetenv("EDO_STUCK_AFTER_MS");
     CHECK_INT(sigaction(SIGURG, &(struct sigaction){ .sa_handler = on_signal }, NULL), ==, 0);
     edo_runtime *rt;
