@@ -138,10 +138,12 @@ EDO__ENTRY int edo_mutex_lock_nowait(edo_mutex *m)
     return try_lock(m, edo__self_here()) ? 0 : -EAGAIN;
 }
 
-/* Under q.lock: self hands the mutex to t. True: self is to give way. */
-static bool is_convoy(edo__waitq *q, const edo__task *t, const edo__task *self)
+/* Under q.lock: self hands the mutex to t, which is parked, or else still runs, on another worker,
+ * and its fields are not to be read. True: self is to give way. */
+static bool is_convoy(edo__waitq *q, const edo__task *t, bool parked, const edo__task *self)
 {
-    q->state = t->worker == self->worker && q->state < CONVOY_END ? q->state + 1 : 0;
+    bool here = parked && t->worker == self->worker;
+    q->state = here && q->state < CONVOY_END ? q->state + 1 : 0;
     return q->state >= CONVOY;
 }
 
@@ -158,7 +160,7 @@ static bool hand_over(edo_mutex *m, const edo__task *holder, edo__task *self)
         if (was == EDO__WORD_IDLE)
             continue;
         record(m, t);
-        bool convoy = self != NULL && is_convoy(q, t, self);
+        bool convoy = self != NULL && is_convoy(q, t, was == EDO__WORD_PARKED, self);
         edo__spin_unlock(&q->lock);
         edo__claimed(t, was);
         if (convoy)
