@@ -28,6 +28,7 @@
 #define edo__tls_self model_tls_self
 #define edo__self_task model_self_task
 #define edo__self model_self
+#define edo__set_self model_set_self
 #define edo__set_current_worker model_set_current_worker
 #define edo__current_worker model_current_worker
 #define edo__thread_worker model_thread_worker
