@@ -202,6 +202,9 @@ TEST_TIMEOUT(no_fault_no_finding, 60)
 
 TEST_TIMEOUT(every_planted_fault_is_found, 120)
 {
+#ifdef EDO_TEST_EMULATED
+    SKIP("races this close are too rare in an emulator");
+#endif
     planted = true;
     look_on(2, 1000000, EDO_MS(50));
 }

@@ -428,7 +428,7 @@ TEST(perfetto_reads_it)
     CHECK_UINT(t.slices, >=, 41);
     CHECK_UINT(t.flows, >=, 82);
     CHECK_UINT(t.instants, >=, 1);
-    CHECK_UINT(t.names, >=, 2);
+    CHECK_UINT(t.names, >=, 1); /* the other worker may have had nothing to do */
     yyjson_doc_free(doc);
     free(text);
 }
