@@ -10,6 +10,7 @@
  * Threads and tasks that have no ring (foreign ones, those of a runtime with another backend) use the
  * calls and wait as the epoll backend has it. */
 #include "io/desc.h"
+#include "io/probes.h"
 #include "io/uring/uring.h"
 
 #include <edo/io.h>
@@ -77,24 +78,33 @@ static int wait_until_ready(edo__task *self, int fd, unsigned events, edo__why w
     return edo__uring_poll_fd(self, fd, events, why);
 }
 
-int edo__uring_wait_fd(int fd, unsigned events)
+static int wait_fd_loop(edo__task *self, int fd, unsigned events)
 {
-    if (events == 0 || (events & ~(unsigned)(EDO_READABLE | EDO_WRITABLE)) != 0)
-        return -EINVAL;
-    edo__task *self = edo__self();
-    int rc = edo__checkpoint(self);
-    bool waited = false;
-    while (rc >= 0) {
+    for (bool waited = false;; waited = true) {
         /* Also after the wait: what was ready may be gone, and a file cannot be waited for at all. */
-        rc = edo__sys_ready(fd, events);
+        int rc = edo__sys_ready(fd, events);
         if (rc != 0) {
             if (!waited)
                 edo__coop(self);
             return rc;
         }
         rc = edo__uring_poll_fd(self, fd, events, EDO__WHY_FD);
-        waited = true;
+        if (rc < 0)
+            return rc;
     }
+}
+
+int edo__uring_wait_fd(int fd, unsigned events)
+{
+    if (events == 0 || (events & ~(unsigned)(EDO_READABLE | EDO_WRITABLE)) != 0)
+        return -EINVAL;
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (rc < 0)
+        return rc;
+    edo__io_begins(self, fd, EDO__WHY_FD);
+    rc = wait_fd_loop(self, fd, events);
+    edo__io_ends(self, fd, EDO__WHY_FD, rc);
     return rc;
 }
 
@@ -161,12 +171,9 @@ static void note_read(edo__desc *d, const struct iovec *iov, int n, ssize_t done
     note(d, done <= 0 || more);
 }
 
-ssize_t edo__uring_readv(edo__desc *d, const struct iovec *iov, int n)
+static ssize_t readv_loop(edo__task *self, edo__desc *d, const struct iovec *iov, int n)
 {
-    edo__task *self = edo__self();
-    ssize_t done = edo__checkpoint(self);
-    if (done < 0)
-        return done;
+    ssize_t done;
     bool waited = false, try = is_trying(d);
     for (;;) {
         if (try) {
@@ -192,6 +199,18 @@ ssize_t edo__uring_readv(edo__desc *d, const struct iovec *iov, int n)
     }
 }
 
+ssize_t edo__uring_readv(edo__desc *d, const struct iovec *iov, int n)
+{
+    edo__task *self = edo__self();
+    ssize_t done = edo__checkpoint(self);
+    if (done < 0)
+        return done;
+    edo__io_begins(self, d->fd, EDO__WHY_READ);
+    done = readv_loop(self, d, iov, n);
+    edo__io_ends(self, d->fd, EDO__WHY_READ, done);
+    return done;
+}
+
 static ssize_t ring_write(edo__task *self, edo__desc *d, const struct iovec *iov, int n, bool ready)
 {
     transfer t = { .d = d,
@@ -202,12 +221,9 @@ static ssize_t ring_write(edo__task *self, edo__desc *d, const struct iovec *iov
     return rc < 0 ? rc : op.result;
 }
 
-ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n)
+static ssize_t writev_loop(edo__task *self, edo__desc *d, const struct iovec *iov, int n)
 {
-    edo__task *self = edo__self();
-    ssize_t done = edo__checkpoint(self);
-    if (done < 0)
-        return done;
+    ssize_t done;
     bool ring = by_ring(self, d);
     if (ring && edo__ring_batches(edo__ring_of(self))) {
         done = ring_write(self, d, iov, n, true);
@@ -230,6 +246,18 @@ ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n)
         if (done < 0)
             return done;
     }
+}
+
+ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n)
+{
+    edo__task *self = edo__self();
+    ssize_t done = edo__checkpoint(self);
+    if (done < 0)
+        return done;
+    edo__io_begins(self, d->fd, EDO__WHY_WRITE);
+    done = writev_loop(self, d, iov, n);
+    edo__io_ends(self, d->fd, EDO__WHY_WRITE, done);
+    return done;
 }
 
 /* ---- connections ---- */
@@ -269,12 +297,9 @@ static int ring_accept(edo__task *self, edo__desc *d, struct sockaddr *addr, soc
     return op.result;
 }
 
-int edo__uring_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len)
+static int accept_loop(edo__task *self, edo__desc *d, struct sockaddr *addr, socklen_t *len)
 {
-    edo__task *self = edo__self();
-    int rc = edo__checkpoint(self);
-    if (rc < 0)
-        return rc;
+    int rc;
     bool waited = false, try = is_trying(d);
     for (;;) {
         if (try) {
@@ -300,13 +325,21 @@ int edo__uring_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len)
     }
 }
 
-int edo__uring_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len)
+int edo__uring_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len)
 {
     edo__task *self = edo__self();
     int rc = edo__checkpoint(self);
     if (rc < 0)
         return rc;
-    rc = edo__sys_connect(d->fd, addr, len);
+    edo__io_begins(self, d->fd, EDO__WHY_ACCEPT);
+    rc = accept_loop(self, d, addr, len);
+    edo__io_ends(self, d->fd, EDO__WHY_ACCEPT, rc);
+    return rc;
+}
+
+static int connect_loop(edo__task *self, edo__desc *d, const struct sockaddr *addr, socklen_t len)
+{
+    int rc = edo__sys_connect(d->fd, addr, len);
     if (rc != -EINPROGRESS)
         return rc;
     for (;;) {
@@ -317,4 +350,16 @@ int edo__uring_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len)
         if (rc != -EAGAIN)
             return rc;
     }
+}
+
+int edo__uring_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len)
+{
+    edo__task *self = edo__self();
+    int rc = edo__checkpoint(self);
+    if (rc < 0)
+        return rc;
+    edo__io_begins(self, d->fd, EDO__WHY_CONNECT);
+    rc = connect_loop(self, d, addr, len);
+    edo__io_ends(self, d->fd, EDO__WHY_CONNECT, rc);
+    return rc;
 }
