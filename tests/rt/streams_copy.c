@@ -131,12 +131,6 @@ TEST(limits_call_by_call)
 
 /* ---- cancels ---- */
 
-typedef struct copying {
-    edo_stream *from, *to;
-    uint64_t copied;
-    unsigned cancels;
-} copying;
-
 static int copies_under_cancels(void *arg)
 {
     copying *c = arg;
@@ -163,22 +157,7 @@ static int copies_under_cancels(void *arg)
 static int copy_resumed(void *arg)
 {
     (void)arg;
-    edo_stream *a, *b, *c, *d;
-    CHECK_OK(edo_duplex(&a, &b, 700));
-    CHECK_OK(edo_duplex(&c, &d, 300));
-    source from = { a, test_scale(1000000), 2000, test_seed() };
-    copying copy = { .from = b, .to = c };
-    edo_group g;
-    edo_group_open(&g, NULL);
-    CHECK_OK(edo_spawn(&g, source_runs, &from));
-    CHECK_OK(edo_spawn(&g, copies_under_cancels, &copy));
-    check_stream(d, from.total);
-    CHECK_OK(edo_group_close(&g));
-    CHECK_UINT(copy.copied, ==, from.total);
-    CHECK_UINT(copy.cancels, >, 0);
-    edo_stream *all[] = { a, b, c, d };
-    for (int i = 0; i < 4; i++)
-        edo_close(all[i]);
+    check_copy_goes_on(copies_under_cancels);
     return 0;
 }
 

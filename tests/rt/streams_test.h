@@ -105,4 +105,32 @@ static inline void check_stream(edo_stream *s, uint64_t total)
     free(buf);
 }
 
+/* A copy that is cancelled again and again and goes on. */
+typedef struct copying {
+    edo_stream *from, *to;
+    uint64_t copied;
+    unsigned cancels;
+} copying;
+
+/* All arrives, in order, once. copier: takes a copying, copies and shuts `to` down. */
+static inline void check_copy_goes_on(edo_fn *copier)
+{
+    edo_stream *a, *b, *c, *d;
+    CHECK_OK(edo_duplex(&a, &b, 700));
+    CHECK_OK(edo_duplex(&c, &d, 300));
+    source from = { a, test_scale(1000000), 2000, test_seed() };
+    copying copy = { .from = b, .to = c };
+    edo_group g;
+    edo_group_open(&g, NULL);
+    CHECK_OK(edo_spawn(&g, source_runs, &from));
+    CHECK_OK(edo_spawn(&g, copier, &copy));
+    check_stream(d, from.total);
+    CHECK_OK(edo_group_close(&g));
+    CHECK_UINT(copy.copied, ==, from.total);
+    CHECK_UINT(copy.cancels, >, 0);
+    edo_stream *all[] = { a, b, c, d };
+    for (int i = 0; i < 4; i++)
+        edo_close(all[i]);
+}
+
 #endif
