@@ -102,7 +102,7 @@ UNUSED static int http_count_fds(void)
 /* Waits until a count is what it should come to, or fails. */
 UNUSED static void http_await_count(atomic_int *count, int wanted)
 {
-    for (int i = 0; i < 5000 && atomic_load(count) != wanted; i++)
+    for (int i = 0; i < 25000 && atomic_load(count) != wanted; i++)
         CHECK_INT(edo_sleep(EDO_MS(1)), ==, 0);
     CHECK_INT(atomic_load(count), ==, wanted);
 }

@@ -99,7 +99,8 @@ struct member {
 struct line {
     const fair_kind *kind;
     unsigned workers;
-    unsigned trials;  /* at making the history shorter */
+    unsigned trials;  /* at making the history shorter ...  */
+    unsigned trials_max; /* ... of so many at most          */
     int64_t patience; /* ns of real time without progress, then it has failed; 0: 40 yields */
     edo_group group;  /* of the members */
     member *members;
@@ -500,6 +501,7 @@ static inline bool run_history(line *l, const step *steps, unsigned n)
                  .workers = l->workers,
                  .patience = l->patience,
                  .trials = l->trials,
+                 .trials_max = l->trials_max,
                  .members = l->members,
                  .room = l->kind->room };
     edo_sem_init(&l->decoy, 0);
@@ -536,10 +538,10 @@ static inline step random_step(const fair_kind *k, uint64_t *seed)
     return (step){ 'G', (uint8_t)(1 + n % k->gifts) };
 }
 
-/* Whether it fails. With several workers that may need luck. No more than so many are tried. */
+/* Whether it fails. With several workers that may need luck. */
 static inline bool fails(line *l, const step *steps, unsigned n)
 {
-    if (++l->trials > test_scale(2000))
+    if (++l->trials > l->trials_max)
         return false;
     for (int tries = l->workers == 1 ? 1 : 5; tries > 0; tries--)
         if (!run_history(l, steps, n))
@@ -610,6 +612,8 @@ typedef struct fair_run {
     const fair_kind *kind;
     unsigned workers;
     unsigned histories;
+    unsigned trials_max; /* at making one shorter; 0: as many as take a moment */
+    uint64_t seed;       /* 0: the test's */
     int64_t patience;
     unsigned ran, steps; /* out */
     char failure[800];   /* out: "" when all went well */
@@ -621,12 +625,15 @@ static inline int run_histories(void *arg)
     fair_run *run = arg;
     line *l = calloc(1, sizeof *l);
     CHECK(l != NULL);
-    *l = (line){ .kind = run->kind, .workers = run->workers, .patience = run->patience };
+    *l = (line){ .kind = run->kind,
+                 .workers = run->workers,
+                 .patience = run->patience,
+                 .trials_max = run->trials_max != 0 ? run->trials_max : test_scale(2000) };
     l->members = calloc(MEMBERS_MAX, sizeof *l->members);
     CHECK(l->members != NULL);
     run->failure[0] = '\0';
     for (run->ran = 0; run->failure[0] == '\0' && run->ran < run->histories; run->ran++) {
-        uint64_t seed = test_seed() + run->ran;
+        uint64_t seed = (run->seed != 0 ? run->seed : test_seed()) + run->ran;
         step steps[STEPS_MAX];
         unsigned n = 8 + (unsigned)(test_rand(&seed) % (STEPS_MAX - 8));
         for (unsigned i = 0; i < n; i++)
