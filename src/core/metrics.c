@@ -9,7 +9,7 @@
 static void add_counters(edo_metrics *m, const edo__counters *c)
 {
     m->tasks_finished += edo__aload(&c->finished, EDO__ACQ);
-    m->steals += edo__aload(&c->steals, EDO__RLX);
+    m->steals += edo__aload(&c->steals, EDO__ACQ); /* pairs with steal_from(): before stolen */
     m->stolen += edo__aload(&c->stolen, EDO__RLX);
     m->parks += edo__aload(&c->parks, EDO__RLX);
     m->unparks += edo__aload(&c->unparks, EDO__RLX);
@@ -133,7 +133,7 @@ int edo_metrics_worker(edo_runtime *rt, unsigned worker, edo_worker_metrics *out
     out->tasks_spawned = edo__aload(&c->spawned, EDO__RLX);
     out->tasks_finished = edo__aload(&c->finished, EDO__RLX);
     out->polls = edo__aload(&w->tick, EDO__RLX);
-    out->steals = edo__aload(&c->steals, EDO__RLX);
+    out->steals = edo__aload(&c->steals, EDO__ACQ); /* as in add_counters() */
     out->stolen = edo__aload(&c->stolen, EDO__RLX);
     out->parks = edo__aload(&c->parks, EDO__RLX);
     out->unparks = edo__aload(&c->unparks, EDO__RLX);

@@ -402,11 +402,12 @@ static edo__task *steal_from(edo__worker *w, edo__worker *victim)
         return NULL;
     for (uint32_t k = 1; k < n; k++)
         edo__queue_local(w, loot[k]);
-    edo__count(&w->counters.steals);
     EDO__PROBE3(worker_steal, w->index, victim->index, n);
     if (edo__trace_on())
         edo__trace_note(EDO__REC_STEAL, n, 0, NULL);
     edo__astore(&w->counters.stolen, w->counters.stolen + n, EDO__RLX);
+    /* release: after what was stolen; pairs with add_counters() of metrics.c */
+    edo__astore(&w->counters.steals, w->counters.steals + 1, EDO__REL);
     w->stole_at = edo__clock_real();
     w->stole_tick = w->tick;
     return loot[0];

@@ -13,6 +13,7 @@
 #include <edo/select.h>
 
 #define FREEZE_TRIES 2000000 /* two dumps at once: one waits for the other, not for ever */
+#define LOOKS 4 /* at a task that does something else whenever its stack has been asked for */
 
 bool edo__freeze(edo__task *t)
 {
@@ -260,25 +261,46 @@ static size_t running_stack(edo_runtime *rt, edo__worker *w, void **pcs)
     return edo__monitor_stack(w, pcs, EDO__FRAMES);
 }
 
-/* What a live task does at present. */
+static bool see_parked(edo_runtime *rt, edo__task *t, edo__picture *p, void **pcs)
+{
+    if (!edo__freeze(t))
+        return false;
+    p->state = EDO__SEEN_WAITING;
+    p->frozen = true;
+    edo__see_wait(rt, t, &p->wait);
+    p->since = t->since;
+    if (pcs != NULL && t->stack != NULL)
+        p->frames = edo__unwind_context(&t->stack->ctx, pcs, EDO__FRAMES);
+    edo__wait_thaw(t);
+    return true;
+}
+
+/* The stack of t, which w runs. False: t left w before w answered, and it may be another task's. */
+static bool see_running(edo_runtime *rt, edo__worker *w, edo__task *t, edo__picture *p, void **pcs)
+{
+    /* acquire: pairs with make_current(), where the task comes before the number of its run */
+    uint64_t run = edo__aload(&w->tick, EDO__ACQ);
+    if (edo__aload(&w->current, EDO__ACQ) != t)
+        return false;
+    p->frames = running_stack(rt, w, pcs);
+    if (edo__aload(&w->tick, EDO__ACQ) == run && edo__aload(&w->current, EDO__ACQ) == t)
+        return true;
+    p->frames = 0;
+    return false;
+}
+
+/* What a live task does at present; it may begin to do something else meanwhile. */
 static void see_live(edo_runtime *rt, edo__task *t, edo__picture *p, void **pcs)
 {
-    p->state = EDO__SEEN_WAITING;
-    if (edo__freeze(t)) {
-        p->frozen = true;
-        edo__see_wait(rt, t, &p->wait);
-        p->since = t->since;
-        if (pcs != NULL && t->stack != NULL)
-            p->frames = edo__unwind_context(&t->stack->ctx, pcs, EDO__FRAMES);
-        edo__wait_thaw(t);
-        return;
+    for (int look = 0; look < LOOKS && !see_parked(rt, t, p, pcs); look++) {
+        edo__worker *runner = runner_of(rt, t);
+        if (is_waiting(t)) /* about to park; or a child on the blocking pool */
+            p->state = EDO__SEEN_WAITING;
+        else
+            p->state = runner != NULL ? EDO__SEEN_RUNNING : EDO__SEEN_READY;
+        if (runner == NULL || pcs == NULL || see_running(rt, runner, t, p, pcs))
+            return;
     }
-    if (is_waiting(t)) /* about to park; or a child on the blocking pool */
-        return;
-    edo__worker *runner = runner_of(rt, t);
-    p->state = runner != NULL ? EDO__SEEN_RUNNING : EDO__SEEN_READY;
-    if (runner != NULL && pcs != NULL)
-        p->frames = running_stack(rt, runner, pcs);
 }
 
 /* Reads fields that their owner may be changing; see the head of this file. */
