@@ -99,10 +99,10 @@ struct member {
 struct line {
     const fair_kind *kind;
     unsigned workers;
-    unsigned trials;  /* at making the history shorter ...  */
+    unsigned trials;     /* at making the history shorter ...  */
     unsigned trials_max; /* ... of so many at most          */
-    int64_t patience; /* ns of real time without progress, then it has failed; 0: 40 yields */
-    edo_group group;  /* of the members */
+    int64_t patience;    /* ns of real time without progress, then it has failed; 0: 40 yields */
+    edo_group group;     /* of the members */
     member *members;
     unsigned n_members;
     unsigned log[MEMBERS_MAX]; /* who was served; n_log: atomic */

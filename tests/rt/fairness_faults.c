@@ -164,9 +164,11 @@ static const fair_kind double_kind = {
 static void look(fault f, unsigned histories, uint64_t seed, fair_run *run)
 {
     planted = f;
-    *run = (fair_run){
-        .kind = &double_kind, .workers = 1, .histories = histories, .seed = seed, .trials_max = UINT_MAX
-    };
+    *run = (fair_run){ .kind = &double_kind,
+                       .workers = 1,
+                       .histories = histories,
+                       .seed = seed,
+                       .trials_max = UINT_MAX };
     run_on(1, run_histories, run);
 }
 

@@ -152,9 +152,12 @@ TEST_TIMEOUT(threads_leave_soon, 120)
  * by who gets a processor when. */
 TEST_TIMEOUT(threads_fail_to_start, 120)
 {
-    stress(&(setup){
-        .max = 16, .cores = 1, .keepalive = 0, .fail_first = 20, .fail_percent = 60,
-        .jobs = test_scale(10000) });
+    stress(&(setup){ .max = 16,
+                     .cores = 1,
+                     .keepalive = 0,
+                     .fail_first = 20,
+                     .fail_percent = 60,
+                     .jobs = test_scale(10000) });
     CHECK_UINT(refused, >=, 20);
 }
 
