@@ -119,7 +119,7 @@ static void run(edo_http_client *c)
         /* Before the posts: what is complete is a success, whatever its requester wants by now. */
         bool finished = handle_finished(c);
         bool posted = handle_posts(c);
-        if (n == 0 && !finished && !posted)
+        if (n == 0 && !finished && !posted && !http__sockets_ask_again(c))
             wait_for_work(c);
         else
             edo_yield();

@@ -124,6 +124,8 @@ struct edo_http_client {
     int sockets;   /* see sockets.c */
     struct watch *watches;
     size_t n_watches;
+    bool given;    /* some socket has given something that curl may not have passed on, see there */
+    bool progress; /* curl has passed something on */
     struct transfer *active;
     int end_code;  /* what later requests end with; written before the inbox is closed */
     bool tls_cold; /* a first TLS handshake is going on: roots are being loaded */
@@ -144,6 +146,7 @@ void http__inbox_close(edo_http_client *c);
 int http__sockets_open(edo_http_client *c);
 void http__sockets_close(edo_http_client *c);
 int http__sockets_pump(edo_http_client *c);
+bool http__sockets_ask_again(edo_http_client *c);
 CURLcode http__sockets_install(edo_http_client *c, CURL *easy);
 
 /* transfer.c */

@@ -126,6 +126,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *transfer)
 {
     struct transfer *t = transfer;
     n *= size;
+    t->client->progress = true;
     if (!t->body_begun)
         t->verdict = body_begin(t);
     if (t->verdict == 0 && n > body_max(t) - t->received)
@@ -184,6 +185,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer)
     struct transfer *t = transfer;
     size_t all = n * size;
     n = all;
+    t->client->progress = true;
     while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
         n--;
     if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {

@@ -27,6 +27,7 @@
 struct watch {
     unsigned char wanted; /* CURL_POLL_IN, _OUT, _INOUT; 0: nothing */
     bool armed;
+    bool given; /* it was readable since curl was last asked whether that was all */
 };
 
 static int make_room(edo_http_client *c, int fd)
@@ -145,9 +146,38 @@ int http__sockets_pump(edo_http_client *c)
         c->watches[fd].armed = false;
         if (!is_wanted(c, fd))
             continue;
+        c->watches[fd].given |= (events[i].events & EPOLLIN) != 0;
+        c->given |= c->watches[fd].given;
         curl_multi_socket_action(c->multi, fd, action_of(events[i].events), &running);
         if (is_wanted(c, fd) && !c->watches[fd].armed)
             (void)arm(c, fd);
     }
     return n < 0 ? 0 : n;
+}
+
+/* Before the driver sleeps: has curl read more than it has passed on? On a connection with several
+ * transfers it can leave the rest in its own buffers, or in OpenSSL's, and wait for a socket that
+ * has nothing more to say (7.88, HTTP/2: one of some 15,000 such transfers never ended). Told that
+ * the socket is readable, it looks there first. Asked until nothing comes of it. Returns whether
+ * anything was asked. */
+bool http__sockets_ask_again(edo_http_client *c)
+{
+    int running;
+    if (!c->given)
+        return false;
+    c->given = false;
+    bool asked = false;
+    for (size_t fd = 0; c->active && fd < c->n_watches; fd++) {
+        if (!c->watches[fd].given)
+            continue;
+        c->watches[fd].given = false;
+        if (!is_wanted(c, (int)fd))
+            continue;
+        asked = true;
+        c->progress = false;
+        curl_multi_socket_action(c->multi, (curl_socket_t)fd, CURL_CSELECT_IN, &running);
+        c->watches[fd].given = c->progress;
+        c->given |= c->progress;
+    }
+    return asked;
 }
