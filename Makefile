@@ -32,7 +32,8 @@ model: all
 	cmake --build build/release -j $(JOBS) --target tests
 	ctest --test-dir build/release -L '^model$$' --verbose
 
-# The tests of runtime and network under both sanitizers, again and again with new seeds.
+# I/O cancelled at any moment on each backend, then the tests of runtime and network under both
+# sanitizers, again and again with new seeds.
 soak:
 	@tools/setup --tests
 	@tools/soak $(SOAK_MINUTES)
