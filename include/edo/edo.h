@@ -4,6 +4,7 @@
 #ifndef EDO_EDO_H
 #define EDO_EDO_H
 
+#include <edo/address.h>
 #include <edo/barrier.h>
 #include <edo/base.h>
 #include <edo/blocking.h>
@@ -23,12 +24,14 @@
 #include <edo/runtime.h>
 #include <edo/rwlock.h>
 #include <edo/select.h>
+#include <edo/socket.h>
 #include <edo/stream.h>
 #include <edo/sync.h>
 #include <edo/task.h>
 #include <edo/time.h>
 #include <edo/trace.h>
 #include <edo/tracker.h>
+#include <edo/udp.h>
 #include <edo/watch.h>
 #include <edo/writer.h>
 

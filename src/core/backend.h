@@ -20,6 +20,7 @@ struct edo__epoll;
 struct edo__worker;
 struct edo__task;
 struct edo__waiter;
+struct edo__attempt;
 
 /* A descriptor owned by the library, registered with the backend for its life. */
 typedef struct edo__desc {
@@ -78,6 +79,11 @@ typedef struct edo__backend {
     int (*accept)(edo__desc *d, struct sockaddr *addr,
                   socklen_t *len); /* a non-blocking descriptor */
     int (*connect)(edo__desc *d, const struct sockaddr *addr, socklen_t len);
+
+    /* Calls what->call() until it says something else than -EAGAIN, and waits in between until the
+     * descriptor is ready: for all that is neither of the above, see io/desc.h. Several may at a time,
+     * in the same direction too. */
+    ssize_t (*attempt)(edo__desc *d, const struct edo__attempt *what);
 
     void (*read_stats)(edo_runtime *rt, edo__io_stats *out);
 } edo__backend;

@@ -86,7 +86,7 @@ static void print_descriptor(const edo__seen_wait *w, FILE *f)
 {
     int fd = (int)(uint32_t)(uintptr_t)w->obj;
     unsigned events = (unsigned)((uint64_t)(uintptr_t)w->obj >> 32);
-    char address[144];
+    char address[264];
     fprintf(f, "%s %d", w->why == EDO__WHY_FD ? "" : " of descriptor", fd);
     if (w->why == EDO__WHY_FD && (events & EDO_READABLE) != 0)
         fputs(" to be readable", f);

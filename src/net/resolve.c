@@ -9,6 +9,7 @@
 #include "core/pool.h"
 #include "core/sched.h"
 
+#include <edo/net.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ typedef struct lookup {
     uint32_t refs; /* atomic */
     bool done;
     int code;
-    edo__address found[EDO__ADDRESSES_MAX];
+    edo_address found[EDO__ADDRESSES_MAX];
     char host[EDO__HOST_MAX + 1];
 } lookup;
 
@@ -39,7 +40,7 @@ static int code_of(int error)
     }
 }
 
-static int look_up(edo__address *out, const char *host)
+static int look_up(edo_address *out, const char *host)
 {
     const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     struct addrinfo *list = NULL;
@@ -48,8 +49,8 @@ static int look_up(edo__address *out, const char *host)
         return code_of(rc);
     int n = 0;
     for (const struct addrinfo *a = list; a != NULL && n < EDO__ADDRESSES_MAX; a = a->ai_next)
-        if ((a->ai_family == AF_INET || a->ai_family == AF_INET6) && a->ai_addrlen <= sizeof *out)
-            memcpy(&out[n++], a->ai_addr, a->ai_addrlen);
+        if (edo_address_from_sockaddr(&out[n], a->ai_addr, a->ai_addrlen) == 0)
+            n++;
     freeaddrinfo(list);
     return n > 0 ? n : EDO_EHOST;
 }
@@ -93,7 +94,7 @@ static int wait_done(lookup *l, edo__task *self)
     return -ECANCELED;
 }
 
-static int look_up_on_pool(edo__task *self, edo__address *out, const char *host)
+static int look_up_on_pool(edo__task *self, edo_address *out, const char *host)
 {
     lookup *l = calloc(1, sizeof *l);
     if (l == NULL)
@@ -120,13 +121,70 @@ static int look_up_on_pool(edo__task *self, edo__address *out, const char *host)
     return rc;
 }
 
-int edo__resolve(edo__address *out, const char *host, uint16_t port)
+int edo__resolve(edo_address *out, const char *host, uint16_t port)
 {
     edo__task *self = edo__self();
     int rc = edo__checkpoint(self);
     if (rc == 0)
         rc = edo__is_foreign(self) ? look_up(out, host) : look_up_on_pool(self, out, host);
     for (int i = 0; i < rc; i++)
-        edo__address_set_port(&out[i], port);
+        edo_address_set_port(&out[i], port);
+    return rc;
+}
+
+static int every_address(edo_address *out, uint16_t port)
+{
+    (void)edo__address_numeric(&out[0], "::", port);
+    (void)edo__address_numeric(&out[1], "0.0.0.0", port); /* for kernels without IPv6 */
+    return 2;
+}
+
+int edo__addresses_of(const char *text, bool may_be_any, edo_address **list)
+{
+    edo__endpoint e;
+    int rc = edo__endpoint_parse(&e, text);
+    if (rc < 0)
+        return rc;
+    if (e.host[0] == '\0' && !may_be_any)
+        return -EINVAL;
+    /* Too large for a task's stack. */
+    edo_address *a = malloc(EDO__ADDRESSES_MAX * sizeof *a);
+    if (a == NULL)
+        return -ENOMEM;
+    if (e.host[0] == '\0')
+        rc = every_address(a, e.port);
+    else if (edo__address_numeric(&a[0], e.host, e.port))
+        rc = 1;
+    else
+        rc = edo__resolve(a, e.host, e.port);
+    if (rc < 0)
+        free(a);
+    else
+        *list = a;
+    return rc;
+}
+
+int edo_lookup(const char *host, uint16_t port, edo_address *out, size_t room)
+{
+    edo_address a;
+    int rc = edo__checkpoint(edo__self());
+    if (rc < 0)
+        return rc;
+    size_t len = strlen(host);
+    if (room == 0 || len == 0 || len > EDO__HOST_MAX)
+        return -EINVAL;
+    if (edo__address_numeric(&a, host, port)) {
+        *out = a;
+        return 1;
+    }
+    edo_address *list = malloc(EDO__ADDRESSES_MAX * sizeof *list);
+    if (list == NULL)
+        return -ENOMEM;
+    rc = edo__resolve(list, host, port);
+    if (rc > 0) {
+        rc = (size_t)rc < room ? rc : (int)room;
+        memcpy(out, list, (size_t)rc * sizeof *out);
+    }
+    free(list);
     return rc;
 }

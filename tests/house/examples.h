@@ -113,7 +113,8 @@ extern edo_chan *d;
 extern edo_http_client *client;
 extern edo_http_response r;
 #endif
-#if defined(EXAMPLE_io) || defined(EXAMPLE_writer) || defined(EXAMPLE_reader)
+#if defined(EXAMPLE_io) || defined(EXAMPLE_writer) || defined(EXAMPLE_reader) ||                   \
+    defined(EXAMPLE_udp)
 extern char head[16], body[64];
 #elif defined(EXAMPLE_stream)
 extern edo_stream *head, *body, *file, *socket, *client, *server;
@@ -145,6 +146,17 @@ void handle(const struct event *event);
 extern edo_metrics m;
 #else
 extern edo_mutex m;
+#endif
+#if defined(EXAMPLE_address) || defined(EXAMPLE_net) || defined(EXAMPLE_udp)
+extern edo_address from, to;
+#endif
+#ifdef EXAMPLE_net
+extern edo_listener *l;
+extern int inherited;
+#endif
+#ifdef EXAMPLE_udp
+extern edo_udp *u;
+extern int inherited;
 #endif
 #ifdef EXAMPLE_once
 extern edo_once once;

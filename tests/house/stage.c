@@ -181,7 +181,8 @@ edo_delay d;
 #else
 edo_chan *d;
 #endif
-#if defined(EXAMPLE_io) || defined(EXAMPLE_writer) || defined(EXAMPLE_reader)
+#if defined(EXAMPLE_io) || defined(EXAMPLE_writer) || defined(EXAMPLE_reader) ||                   \
+    defined(EXAMPLE_udp)
 char head[16], body[64];
 #elif defined(EXAMPLE_stream)
 edo_stream *head, *body, *file, *socket, *client, *server;
@@ -230,6 +231,17 @@ void handle(const struct event *e)
 edo_metrics m;
 #else
 edo_mutex m;
+#endif
+#if defined(EXAMPLE_address) || defined(EXAMPLE_net) || defined(EXAMPLE_udp)
+edo_address from, to;
+#endif
+#ifdef EXAMPLE_net
+edo_listener *l;
+int inherited;
+#endif
+#ifdef EXAMPLE_udp
+edo_udp *u;
+int inherited;
 #endif
 #ifdef EXAMPLE_once
 edo_once once;
@@ -317,6 +329,33 @@ static void make_streams(void)
 #endif
 }
 
+#if defined(EXAMPLE_net) || defined(EXAMPLE_socket)
+/* s becomes one end of a connection; another one, with data, waits for accept. */
+static void make_connections(edo_listener **listens)
+{
+    char where[32];
+    edo_stream *unused;
+    must(edo_tcp_listen(listens, "127.0.0.1:0", NULL));
+    snprintf(where, sizeof where, "127.0.0.1:%u", edo_listener_port(*listens));
+    must(edo_tcp_connect(&unused, where, NULL));
+    must(edo_accept(*listens, &unused));
+    must(edo_close(s));
+    must(edo_tcp_connect(&s, where, NULL));
+}
+#endif
+
+#ifdef EXAMPLE_udp
+/* It has sent something to itself, twice. */
+static void make_datagrams(void)
+{
+    must(edo_udp_bind(&u, "127.0.0.1:0", NULL));
+    must(inherited = dup(edo_udp_fd(u)));
+    must(edo_socket_local(edo_udp_fd(u), &to));
+    for (int k = 0; k < 2; k++)
+        must(edo_udp_send_to(u, "hello", 5, &to));
+}
+#endif
+
 static void make_common(const char *example_name)
 {
     bool of_jobs =
@@ -341,6 +380,24 @@ static void make_common(const char *example_name)
         urls[k] = url;
 #ifndef EXAMPLE_metrics
     edo_mutex_init(&m);
+#endif
+}
+
+static void make_network(void)
+{
+#ifdef EXAMPLE_address
+    must(edo_address_parse(&from, "[::1]:80"));
+#endif
+#ifdef EXAMPLE_net
+    make_connections(&l);
+    must(inherited = dup(edo_listener_fd(l)));
+#endif
+#ifdef EXAMPLE_socket
+    edo_listener *listens;
+    make_connections(&listens);
+#endif
+#ifdef EXAMPLE_udp
+    make_datagrams();
 #endif
 }
 
@@ -493,6 +550,7 @@ static int on_stage(void *chosen)
     edo_scope_open(&time, EDO_SEC(100));
     edo_scope_open_token(&stopped, stop, EDO_FOREVER);
     must(edo_group_open(&g, NULL));
+    make_network();
     make_own(e->name);
     finish(e->name, e->run(NULL));
 }

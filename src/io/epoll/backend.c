@@ -109,5 +109,6 @@ const edo__backend edo__backend_epoll = {
     .writev = edo__epoll_writev,
     .accept = edo__epoll_accept,
     .connect = edo__epoll_connect,
+    .attempt = edo__epoll_attempt,
     .read_stats = read_stats,
 };

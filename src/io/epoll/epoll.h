@@ -106,6 +106,7 @@ ssize_t edo__epoll_readv(edo__desc *d, const struct iovec *iov, int n);
 ssize_t edo__epoll_writev(edo__desc *d, const struct iovec *iov, int n);
 int edo__epoll_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len);
 int edo__epoll_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len);
+ssize_t edo__epoll_attempt(edo__desc *d, const struct edo__attempt *what);
 
 /* instance.c */
 int edo__epoll_init(edo__epoll *io, bool wakeable);

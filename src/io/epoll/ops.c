@@ -6,6 +6,7 @@
 #include "io/desc.h"
 #include "io/probes.h"
 
+#include <edo/io.h>
 #include <errno.h>
 
 int edo__epoll_desc_open(edo__desc *d, int fd)
@@ -51,6 +52,7 @@ typedef struct op {
     int n;
     struct sockaddr *addr;
     socklen_t *len;
+    const edo__attempt *attempt;
 } op;
 
 static ssize_t try_read(const op *o)
@@ -71,6 +73,11 @@ static ssize_t try_accept(const op *o)
 static ssize_t try_connected(const op *o)
 {
     return edo__sys_connected(o->d->fd);
+}
+
+static ssize_t try_attempt(const op *o)
+{
+    return o->attempt->call(o->d, o->attempt->arg);
 }
 
 static bool is_sticky(edo__slot *s, unsigned dir)
@@ -170,4 +177,14 @@ int edo__epoll_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len)
         return rc;
     op o = { .d = d, .dir = EDO__DIR_WRITE, .why = EDO__WHY_CONNECT, .try = try_connected };
     return (int)run(&o);
+}
+
+ssize_t edo__epoll_attempt(edo__desc *d, const edo__attempt *what)
+{
+    unsigned dir = what->events == EDO_READABLE ? EDO__DIR_READ : EDO__DIR_WRITE;
+    op o = { .d = d, .dir = dir, .why = what->why, .try = try_attempt, .attempt = what };
+    ssize_t rc = run(&o);
+    if (rc != -ECANCELED) /* as in edo__epoll_accept() */
+        edo__slot_pass_on(d->slot, dir);
+    return rc;
 }

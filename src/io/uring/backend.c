@@ -137,5 +137,6 @@ const edo__backend edo__backend_uring = {
     .writev = edo__uring_writev,
     .accept = edo__uring_accept,
     .connect = edo__uring_connect,
+    .attempt = edo__uring_attempt,
     .read_stats = read_stats,
 };

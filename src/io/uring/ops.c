@@ -363,3 +363,32 @@ int edo__uring_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len)
     edo__io_ends(self, d->fd, EDO__WHY_CONNECT, rc);
     return rc;
 }
+
+/* ---- everything else: by call, and the ring waits ---- */
+
+static ssize_t attempt_loop(edo__task *self, edo__desc *d, const edo__attempt *what)
+{
+    for (bool waited = false;; waited = true) {
+        ssize_t done = what->call(d, what->arg);
+        if (done != -EAGAIN) {
+            if (!waited)
+                edo__coop(self);
+            return done;
+        }
+        done = wait_until_ready(self, d->fd, what->events, what->why);
+        if (done < 0)
+            return done;
+    }
+}
+
+ssize_t edo__uring_attempt(edo__desc *d, const edo__attempt *what)
+{
+    edo__task *self = edo__self();
+    ssize_t done = edo__checkpoint(self);
+    if (done < 0)
+        return done;
+    edo__io_begins(self, d->fd, what->why);
+    done = attempt_loop(self, d, what);
+    edo__io_ends(self, d->fd, what->why, done);
+    return done;
+}

@@ -109,5 +109,6 @@ ssize_t edo__uring_readv(edo__desc *d, const struct iovec *iov, int n);
 ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n);
 int edo__uring_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len);
 int edo__uring_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len);
+ssize_t edo__uring_attempt(edo__desc *d, const struct edo__attempt *what);
 
 #endif
