@@ -83,7 +83,7 @@ static edo__worker *make_spare(edo_runtime *rt)
     edo__worker *w = &rt->workers[index];
     if (edo__worker_init(w, rt, index) < 0)
         return NULL;
-    w->wanted = EDO__WANT_RETIRE;
+    w->wanted |= EDO__WANT_RETIRE;                  /* beside what measures its runs */
     edo__astore(&rt->n_known, index + 1, EDO__REL); /* pairs with edo__workers_known() */
     return w;
 }

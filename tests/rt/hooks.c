@@ -344,6 +344,48 @@ TEST(a_tasks_life)
     }
 }
 
+/* Holds its worker until the others, which a spare runs, have ended. */
+static int hold_until_done(void *arg)
+{
+    while (LOAD((unsigned *)arg) > 0)
+        sched_yield();
+    return 0;
+}
+
+static int yield_often(void *arg)
+{
+    for (int i = 0; i < 50; i++)
+        CHECK_OK(edo_yield());
+    __atomic_sub_fetch((unsigned *)arg, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int held_body(void *unused)
+{
+    (void)unused;
+    unsigned left = 5;
+    edo_group g;
+    CHECK_OK(edo_group_open(&g, NULL));
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(edo_spawn(&g, yield_often, &left));
+    CHECK_OK(edo_spawn(&g, hold_until_done, &left));
+    return edo_group_close(&g);
+}
+
+TEST_TIMEOUT(a_tasks_life_on_a_spare, 60)
+{
+    unsetenv("EDO_STUCK_AFTER_MS");
+    record *r = new_record();
+    run_hooked((edo_config){ .workers = 1, .stuck_after = EDO_MS(2) }, all_hooks(r), held_body,
+               NULL);
+    CHECK_UINT(r->started[EDO_THREAD_SPARE], >=, 1);
+    CHECK_UINT(r->spawns, ==, 7);
+    CHECK_UINT(r->ends, ==, 7);
+    CHECK_UINT(r->runs, ==, r->suspends + 7);
+    CHECK_UINT(r->turns, >=, 1);
+    free(r);
+}
+
 /* ---- each hook alone ---- */
 
 static void count_task(void *arg, const edo_task_info *task)
