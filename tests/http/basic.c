@@ -2,6 +2,10 @@
 /* One request at a time: what is sent, what comes back, what goes wrong. */
 #include "support.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 /* Echoes: the request line and headers, then its body, as the body of the answer. */
 static int serve_echo(http_test *t, edo_stream *s)
 {
@@ -308,6 +312,19 @@ TEST(size_limit_is_exact)
     http_run(&(http_test){ .serve = serve_wrong, .body = size_limit_is_exact });
 }
 
+/* A socket with a port of its own, at which it does not listen. */
+static int deaf_socket(char *url, size_t size)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&address, len), ==, 0);
+    CHECK_INT(getsockname(fd, (struct sockaddr *)&address, &len), ==, 0);
+    snprintf(url, size, "http://127.0.0.1:%u/", ntohs(address.sin_port));
+    return fd;
+}
+
 static int wrong_requests(http_test *t)
 {
     static const char *const urls[] = { "ftp://127.0.0.1/x", "file:///etc/passwd", "http://", "" };
@@ -324,15 +341,13 @@ static int wrong_requests(http_test *t)
     CHECK_INT(edo_http_fetch(t->client, &q, &r), ==, -EINVAL);
     edo_http_response_deinit(&r);
 
-    edo_listener *l; /* a port where nobody listens */
     char url[64];
-    CHECK_OK(edo_tcp_listen(&l, "127.0.0.1:0", NULL));
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/", edo_listener_port(l));
-    edo_listener_close(l);
+    int deaf = deaf_socket(url, sizeof url);
     q = (edo_http_request){ .url = url, .retries = -1 };
     CHECK_INT(edo_http_fetch(t->client, &q, &r), ==, -ECONNREFUSED);
     CHECK(strstr(r.error.text, "connect") != NULL);
     edo_http_response_deinit(&r);
+    close(deaf);
 
     q.url = "http://no-such-host.invalid/";
     CHECK_INT(edo_http_fetch(t->client, &q, &r), ==, EDO_EHOST);
@@ -357,7 +372,7 @@ static int by_name(http_test *t)
         edo_http_response r;
         CHECK_OK(edo_http_client_create(&c, NULL));
         CHECK_INT(edo_http_get(c, url, &r), ==, 0);
-        CHECK_INT(r.timings.connected, <, EDO_SEC(5));
+        CHECK_INT(r.timings.connected, >, 0);
         edo_http_response_deinit(&r);
         edo_http_client_destroy(c);
     }

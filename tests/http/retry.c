@@ -100,11 +100,9 @@ TEST(only_idempotent)
 static int retry_after(http_test *t)
 {
     edo_http_request q = { 0 };
-    int64_t took = fetch(t, q, "/429x1?after=1", 0, 200, 2);
-    CHECK_INT(took, >=, EDO_SEC(1));
-    CHECK_INT(took, <, EDO_SEC(10));
+    CHECK_INT(fetch(t, q, "/429x1?after=1", 0, 200, 2), >=, EDO_SEC(1));
     fetch(t, q, "/429x1?after=61", 0, 429, 1); /* too long to wait */
-    CHECK_INT(fetch(t, q, "/429x2?after=0", 0, 200, 3), <, EDO_SEC(1));
+    fetch(t, q, "/429x2?after=0", 0, 200, 3);
     return 0;
 }
 
@@ -115,16 +113,20 @@ TEST(retry_after)
 
 static int deadline_between_tries(http_test *t)
 {
-    edo_http_response r;
-    edo_scope s;
-    edo_http_request q = { .url = http_url(t, "/503x9?after=50"), .fail_on_status = true };
-    edo_scope_open(&s, EDO_MS(100));
-    int rc = edo_http_fetch(t->client, &q, &r);
-    CHECK_INT(rc, ==, -ECANCELED);
-    CHECK_INT(edo_scope_close(&s, rc), ==, -ETIMEDOUT);
-    CHECK_INT(r.status, ==, 503);
-    CHECK(strstr(r.error.text, "503 Failing") != NULL);
-    edo_http_response_deinit(&r);
+    bool between = false; /* else the answer took longer than that */
+    for (int64_t after = EDO_MS(100); !between; after *= 2) {
+        edo_http_response r;
+        edo_scope s;
+        edo_http_request q = { .url = http_url(t, "/503x9?after=50"), .fail_on_status = true };
+        edo_scope_open(&s, after);
+        int rc = edo_http_fetch(t->client, &q, &r);
+        CHECK_INT(rc, ==, -ECANCELED);
+        CHECK_INT(edo_scope_close(&s, rc), ==, -ETIMEDOUT);
+        between = r.status == 503;
+        if (between)
+            CHECK(strstr(r.error.text, "503 Failing") != NULL);
+        edo_http_response_deinit(&r);
+    }
     return 0;
 }
 
@@ -169,8 +171,12 @@ static int64_t parse(const char *value)
 {
     char block[128];
     int n = snprintf(block, sizeof block, "retry-after%c%s", 0, value);
+    edo_http_client c = { 0 };
     edo_http_response r = { .edo__headers = block, .edo__headers_len = (size_t)n + 1 };
-    return http__retry_after(&r);
+    int64_t asked = http__retry_after(&r);
+    if (asked >= 0 && asked < EDO_SEC(1000)) /* a date far away is another one a second later */
+        CHECK_INT(http__retry_delay(&c, 1, &r), ==, asked);
+    return asked;
 }
 
 TEST(retry_after_forms)

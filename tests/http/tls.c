@@ -67,6 +67,29 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
+/* Whether it is this process that listens at the port: a socket of /proc/net/tcp is one of its own. */
+static bool listens(pid_t pid, int port)
+{
+    char line[256], wanted[32], path[64], link[64], name[64];
+    unsigned long inode = 0;
+    FILE *f = fopen("/proc/net/tcp", "re");
+    CHECK(f != NULL);
+    snprintf(wanted, sizeof wanted, ":%04X 00000000:0000 0A ", (unsigned)port);
+    while (inode == 0 && fgets(line, sizeof line, f) != NULL)
+        if (strstr(line, wanted) != NULL)
+            CHECK_INT(sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %lu", &inode), ==, 1);
+    fclose(f);
+    snprintf(name, sizeof name, "socket:[%lu]", inode);
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        ssize_t n = readlink(path, link, sizeof link - 1);
+        link[n > 0 ? n : 0] = '\0';
+        if (strcmp(link, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool answers(int port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
@@ -78,11 +101,11 @@ static bool answers(int port)
     return up;
 }
 
-/* Starts a server, which dies with this test. @format: its command line, with the port. */
-static void start(const char *format)
+/* Starts a server at a port, which dies with this test. False: it has ended, as one does whose port
+ * somebody else has taken meanwhile. */
+static bool start_at(int port, const char *format)
 {
     char command[512];
-    int port = free_port();
     snprintf(command, sizeof command, format, port);
     server = fork();
     CHECK(server >= 0);
@@ -92,11 +115,25 @@ static void start(const char *format)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 500 && !answers(port); i++) {
-        CHECK_INT(waitpid(server, NULL, WNOHANG), ==, 0);
+    while (waitpid(server, NULL, WNOHANG) == 0) {
+        if (answers(port) && listens(server, port))
+            return true;
         usleep(10000);
     }
-    snprintf(origin, sizeof origin, "https://127.0.0.1:%d", port);
+    return false;
+}
+
+/* @format: the command line of a server, with the port. */
+static void start(const char *format)
+{
+    for (int tries = 0; tries < 20; tries++) {
+        int port = free_port();
+        if (start_at(port, format)) {
+            snprintf(origin, sizeof origin, "https://127.0.0.1:%d", port);
+            return;
+        }
+    }
+    FAIL("no server: %s", format);
 }
 
 static void start_nghttpd(void)
