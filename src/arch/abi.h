@@ -11,13 +11,15 @@
 
 /*
  * Registers with which execution continues after the edo__switch() that parked a stack: the
- * caller's frame, for unwinding. The unwind_*.S files know this layout.
+ * caller's frame, for unwinding. The unwind_*.S files know this layout. Of a parked stack there are
+ * only those that calls preserve; interrupted code may have its return address or its frame in any.
  */
 typedef struct edo__registers {
     uintptr_t sp;
     uintptr_t pc;
 #if defined(__x86_64__)
-    uintptr_t saved[6]; /* rbp rbx r12 r13 r14 r15 */
+    uintptr_t saved[6];   /* rbp rbx r12 r13 r14 r15                */
+    uintptr_t scratch[9]; /* rax rdx rcx rsi rdi r8 r9 r10 r11, or 0 */
 #elif defined(__aarch64__)
     uintptr_t saved[12]; /* x19 .. x30; x30 matters where a leaf function was interrupted */
 #endif

@@ -95,10 +95,14 @@ size_t edo__unwind_ucontext(void *ucontext, void **pcs, size_t max)
 #if defined(__x86_64__)
     const greg_t *r = uc->uc_mcontext.gregs;
     static const int order[] = { REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15 };
+    static const int scratch[] = { REG_RAX, REG_RDX, REG_RCX, REG_RSI, REG_RDI,
+                                   REG_R8,  REG_R9,  REG_R10, REG_R11 };
     at.sp = (uintptr_t)r[REG_RSP];
     at.pc = (uintptr_t)r[REG_RIP] + 1;
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
         at.saved[i] = (uintptr_t)r[order[i]];
+    for (size_t i = 0; i < sizeof scratch / sizeof scratch[0]; i++)
+        at.scratch[i] = (uintptr_t)r[scratch[i]];
 #elif defined(__aarch64__)
     at.sp = uc->uc_mcontext.sp;
     at.pc = uc->uc_mcontext.pc + 1;

@@ -3,7 +3,8 @@
  * edo__unwind_from() for x86-64: a bridge for unwinders from the running stack to a parked one.
  *
  * During the call its call frame information says that the caller's registers are those in the
- * edo__registers block that rbx points to. The expressions below are DW_OP_breg3 (rbx) offset.
+ * edo__registers block that rbx points to. The expressions below are DW_OP_breg3 (rbx) offset; offsets
+ * from 64 up take two bytes. An unwinder crashes where it needs a register that nobody told it of.
  */
 #if defined(__x86_64__) && defined(__ELF__)
 
@@ -31,6 +32,15 @@ edo__unwind_from:                       /* rdi: block, rsi: fn, rdx: arg */
     .cfi_escape 0x10, 13, 2, 0x73, 40
     .cfi_escape 0x10, 14, 2, 0x73, 48
     .cfi_escape 0x10, 15, 2, 0x73, 56
+    .cfi_escape 0x10, 0, 3, 0x73, 0xc0, 0   /* rax at &block->scratch[0]: 64 */
+    .cfi_escape 0x10, 1, 3, 0x73, 0xc8, 0   /* rdx */
+    .cfi_escape 0x10, 2, 3, 0x73, 0xd0, 0   /* rcx: return_by_jump of switch_x86_64.S */
+    .cfi_escape 0x10, 4, 3, 0x73, 0xd8, 0   /* rsi */
+    .cfi_escape 0x10, 5, 3, 0x73, 0xe0, 0   /* rdi */
+    .cfi_escape 0x10, 8, 3, 0x73, 0xe8, 0   /* r8 */
+    .cfi_escape 0x10, 9, 3, 0x73, 0xf0, 0
+    .cfi_escape 0x10, 10, 3, 0x73, 0xf8, 0  /* r10: compilers, where a frame is aligned */
+    .cfi_escape 0x10, 11, 3, 0x73, 0x80, 1
     call    *%rsi
 edo__unwind_mark:
     nop

@@ -200,6 +200,96 @@ TEST(interrupted_code_comes_first)
     expect_in_order(text, (const char *const[]){ "gets_interrupted", "main", NULL });
 }
 
+/* ---- interrupted at every instruction of a switch ---- */
+
+#if defined(__x86_64__) && !EDO__TSAN && !EDO__ASAN && !EDO_UCONTEXT
+
+#define TRAP_FLAG 0x100u /* the processor traps after each instruction */
+
+static edo__context other;
+static uintptr_t ends[2]; /* where traces end: on a context, on this thread */
+static unsigned steps, strays;
+static void *stray;
+
+static uintptr_t end_of_trace(void)
+{
+    void *pcs[PCS_MAX];
+    size_t count = edo__unwind_here(pcs, PCS_MAX);
+    CHECK_UINT(count, >, 1);
+    return (uintptr_t)pcs[count - 1];
+}
+
+__attribute__((noinline)) static void step_through(void)
+{
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | TRAP_FLAG);
+    for (int i = 0; i < 4; i++)
+        edo__context_resume(&ctx);
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~(uint64_t)TRAP_FLAG);
+}
+
+static void on_step(int signo, siginfo_t *info, void *ucontext)
+{
+    void *pcs[PCS_MAX];
+    uintptr_t pc = (uintptr_t)((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP];
+    (void)signo;
+    (void)info;
+    if (pc - (uintptr_t)step_through < 256)
+        return; /* compilers say nothing of how they push and pop the flags */
+    size_t count = edo__unwind_ucontext(ucontext, pcs, PCS_MAX);
+    uintptr_t end = count > 0 ? (uintptr_t)pcs[count - 1] : 0;
+    steps++;
+    if (end == ends[1] || end - ends[0] + 32 < 64) /* before or after the outermost call */
+        return;
+    strays++;
+    stray = (void *)pc;
+}
+
+static void other_entry(void *arg)
+{
+    (void)arg;
+    for (;;)
+        edo__context_suspend(&other);
+}
+
+static void stepped_entry(void *arg)
+{
+    *(uintptr_t *)arg = end_of_trace();
+    for (;;) {
+        edo__context_suspend(&ctx);
+        edo__context_pass(&ctx, &other);
+    }
+}
+
+TEST(a_switch_can_be_interrupted_anywhere)
+{
+    static char alternate[64 << 10];
+    stack_t stack = { .ss_sp = alternate, .ss_size = sizeof alternate };
+    struct sigaction action = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    void *memory = malloc(STACK_SIZE), *more = malloc(STACK_SIZE);
+    CHECK(memory != NULL && more != NULL);
+    edo__unwind_init();
+    CHECK_INT(sigaltstack(&stack, NULL), ==, 0);
+    CHECK_INT(sigaction(SIGTRAP, &action, NULL), ==, 0);
+    edo__context_init(&ctx, memory, STACK_SIZE, stepped_entry, &ends[0]);
+    edo__context_init(&other, more, STACK_SIZE, other_entry, NULL);
+    edo__context_resume(&ctx);
+    ends[1] = end_of_trace();
+    step_through();
+    if (strays > 0) {
+        char text[300];
+        edo__symbolize(stray, text, sizeof text);
+        FAIL("%u of %u traces do not reach their end, the last at %s", strays, steps, text);
+    }
+    printf("# %u instructions\n", steps);
+    CHECK_UINT(steps, >, 100);
+    edo__context_fini(&ctx);
+    edo__context_fini(&other);
+    free(memory);
+    free(more);
+}
+
+#endif
+
 TEST(names_are_cut_and_unknown_addresses_are_numbers)
 {
     char small[8], text[256];
