@@ -235,7 +235,8 @@ static bool may_report(struct edo__monitor *m, int64_t now)
     edo__report *r = &m->report;
     if (r->at == 0)
         return true;
-    if (r->asker != NULL || now - r->at < REPORT_EVERY || edo__aload(&r->done, EDO__ACQ) == 0)
+    bool written = !r->started || edo__aload(&r->done, EDO__ACQ) != 0; /* or dropped */
+    if (r->asker != NULL || now - r->at < REPORT_EVERY || !written)
         return false;
     edo__monitor_report_end(m);
     return true;
