@@ -15,7 +15,6 @@ static int64_t monotonic(void)
 static int hours(void *arg)
 {
     (void)arg;
-    int64_t real = monotonic();
     CHECK_INT(edo_clock_pause(), ==, 0);
     CHECK_INT(edo_clock_pause(), ==, -EALREADY);
     int64_t start = edo_now();
@@ -27,7 +26,6 @@ static int hours(void *arg)
     edo_scope_open(&s, EDO_SEC(86400));
     CHECK_INT(edo_scope_close(&s, edo_sleep(EDO_FOREVER)), ==, -ETIMEDOUT);
     CHECK_INT(edo_now() - start, ==, 50 * EDO_SEC(3600) + EDO_SEC(86400));
-    CHECK_INT(monotonic() - real, <, EDO_SEC(20));
     CHECK_INT(edo_sleep(EDO_US(7)), ==, 0); /* to the nanosecond */
     CHECK_INT(edo_now() - start, ==, 50 * EDO_SEC(3600) + EDO_SEC(86400) + EDO_US(7));
     return 0;

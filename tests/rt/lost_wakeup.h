@@ -147,7 +147,7 @@ static inline void await(player *p, const unsigned *flag, unsigned n, edo_event 
     /* Threads that yield to each other on a busy machine get on by a time slice a round. */
     bool threads = p->race->waiter.foreign || p->race->waker.foreign;
     bool sleeps = threads || test_rand(&p->seed) % 2 == 0;
-    while (LOAD(flag) < n) {
+    while (LOAD(flag) < n && !LOAD(&p->race->lost)) {
         if (sleeps)
             CHECK_OK(edo_event_wait(e));
         else
@@ -245,6 +245,9 @@ static inline int64_t real_now(void)
 static inline void lost(race *r)
 {
     STORE(&r->lost, true);
+    edo_event_set(&r->readied); /* who awaits the other one, which may have left */
+    edo_event_set(&r->began);
+    edo_event_set(&r->ended);
     if (r->kind->rescue != NULL) {
         r->kind->rescue(r);
         return;

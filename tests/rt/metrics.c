@@ -162,21 +162,16 @@ TEST(yields_by_budget_are_counted)
 static int fds_body(void *arg)
 {
     (void)arg;
-    edo_metrics before = read_metrics();
+    edo_metrics before, m;
     int p[2];
     CHECK_OK(pipe(p));
-    edo_group g;
-    CHECK_OK(edo_group_open(&g, NULL));
-    edo_scope s;
-    edo_scope_open(&s, EDO_MS(5));
-    int rc = edo_scope_close(&s, edo_wait_fd(p[0], EDO_READABLE));
-    CHECK_INT(rc, ==, -ETIMEDOUT);
-    CHECK_OK(edo_group_close(&g));
-    edo_metrics m = read_metrics();
-    while (m.timers_fired == before.timers_fired) { /* counted just after */
-        CHECK_OK(edo_yield());
+    do { /* its time may be over before it waits */
+        edo_scope s;
+        before = read_metrics();
+        edo_scope_open(&s, EDO_MS(5));
+        CHECK_INT(edo_scope_close(&s, edo_wait_fd(p[0], EDO_READABLE)), ==, -ETIMEDOUT);
         m = read_metrics();
-    }
+    } while (m.io_submits == before.io_submits);
     CHECK_UINT(m.fds, ==, before.fds);
     CHECK_UINT(m.io_submits - before.io_submits, ==, 2); /* registered, and taken back */
     while (m.timers_fired == before.timers_fired) {      /* counted after what it woke may run */
@@ -240,16 +235,19 @@ TEST(steals_are_counted)
 static int parks_body(void *arg)
 {
     (void)arg;
-    edo_metrics before = read_metrics();
-    for (int i = 0; i < 20; i++)
+    edo_metrics before = read_metrics(), m;
+    uint64_t parks, sleeps = 0;
+    int64_t idle, start = edo_now();
+    do { /* a sleep may be over before its worker gets round to parking */
         CHECK_OK(edo_sleep(EDO_MS(2)));
-    edo_metrics m = read_metrics();
-    uint64_t parks = m.parks - before.parks;
-    CHECK_UINT(parks, >=, 20);
-    CHECK_UINT(m.noops - before.noops, <=, parks);
-    int64_t idle = m.idle_ns - before.idle_ns, busy = m.busy_ns - before.busy_ns;
-    CHECK_INT(idle, >=, EDO_MS(20 * 2 - 2)); /* a worker's clock may be a little old */
-    CHECK_INT(busy, >, 0);
+        sleeps++;
+        m = read_metrics();
+        parks = m.parks - before.parks;
+        idle = m.idle_ns - before.idle_ns;
+    } while (parks < 20 || idle < EDO_MS(20 * 2 - 2));
+    CHECK_UINT(m.noops - before.noops, <=, parks + sleeps);
+    CHECK_INT(m.busy_ns - before.busy_ns, >, 0);
+    CHECK_INT(idle, <=, edo_now() - start + EDO_MS(1)); /* two ways to read the clock */
     return 0;
 }
 
@@ -325,7 +323,7 @@ static int workers_body(void *arg)
     }
     edo_metrics m = read_metrics();
     CHECK_INT(n, >=, workers); /* and spares, on a busy machine */
-    CHECK_INT(edo_metrics_worker(NULL, n, &w), ==, -EINVAL);
+    CHECK_INT(edo_metrics_worker(NULL, 1u << 20, &w), ==, -EINVAL);
     CHECK_UINT(sum.tasks_spawned + 1, ==, m.tasks_spawned); /* the first came from outside */
     CHECK_UINT(sum.polls, >=, before.polls);
     CHECK_UINT(sum.polls, <=, m.polls);
@@ -364,10 +362,11 @@ static int all_body(void *arg)
         CHECK_OK(edo_spawn(&g, i % 5 == 0 ? sleeper : yielder, &yields));
     CHECK_OK(edo_group_close(&g));
     edo_metrics m = read_metrics();
-    /* Of those that run at this moment, one per worker, nothing is known yet. */
-    CHECK_UINT(m.run_time.count + m.workers, >=, m.polls);
+    /* Of those that run at this moment, one per worker and spare, nothing is known yet. */
+    uint64_t running = m.workers + m.spares_started;
+    CHECK_UINT(m.run_time.count + running, >=, m.polls);
     CHECK_UINT(m.run_time.count, <=, m.polls);
-    CHECK_UINT(m.wake_to_run.count + m.workers + 1, >=, m.polls); /* the first came from outside */
+    CHECK_UINT(m.wake_to_run.count + running + 1, >=, m.polls); /* the first came from outside */
     CHECK_UINT(m.wake_to_run.count, <=, m.polls);
     CHECK_UINT(m.run_time.sum, >, before.run_time.sum);
     CHECK_UINT(m.run_time.max, >=, edo_histogram_quantile(&m.run_time, 0.99));
@@ -396,7 +395,7 @@ static int off_body(void *arg)
 
 TEST(nothing_is_measured_if_not_wanted)
 {
-    unsigned polls = 10;
+    unsigned polls = 6; /* starts: who is alone does not give way */
     EACH_WORKERS(w)
     CHECK_OK(run_mode(w, EDO_METRICS_OFF, off_body, &polls));
 }

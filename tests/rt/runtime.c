@@ -241,13 +241,24 @@ static int stubborn(void *arg)
     return edo_scope_close(&s, rc);
 }
 
+/* Whether it is shown with its function: it has parked, or its thread has answered. */
+static bool is_shown(edo_runtime *rt)
+{
+    static char text[65536];
+    FILE *f = fmemopen(text, sizeof text, "w");
+    CHECK(f != NULL);
+    CHECK_INT(edo_dump(rt, f), ==, 1);
+    fclose(f);
+    return strstr(text, "stubborn+0x") != NULL;
+}
+
 static void shutdown_twice(void *arg)
 {
     edo_runtime *rt;
     int zero = 0;
     CHECK_OK(edo_runtime_create(&rt, &(edo_config){ .workers = *(unsigned *)arg }));
     CHECK_OK(edo_runtime_spawn(rt, stubborn, NULL));
-    while (!LOAD(&stubborn_started))
+    while (!LOAD(&stubborn_started) || !is_shown(rt))
         sched_yield();
     CHECK_INT(edo_runtime_shutdown(rt, EDO_MS(20)), ==, -ETIMEDOUT);
     CHECK_INT(edo_runtime_shutdown(rt, 0), ==, -ETIMEDOUT);
