@@ -3,8 +3,7 @@
  * a deadline and a token, on a foreign thread, and in a race with what it waits for.
  *
  * One law is checked for all of them: a call that returns -ECANCELED has had no effect, so what it
- * waited for is still there to be had; one that returns success has taken it, so it is not. The lines
- * that are printed say how many cancels there were and how the races ended. */
+ * waited for is still there to be had; one that returns success has taken it, so it is not. */
 #include "core_test.h"
 
 #include <sys/socket.h>
@@ -31,8 +30,7 @@ typedef struct place { /* what an operation works on: each uses what it needs */
     edo_token *token;
     edo_stream *stream;
     edo_listener *listener;
-    uint64_t slot, value;
-    bool expected; /* it was cancelled: what it waited for is there */
+    uint64_t slot, value, expected; /* that what was waited for is there */
     uint64_t values[4];
     int fd[2];
 } place;
@@ -532,8 +530,7 @@ static int listen_happen(place *p)
 }
 static int listen_again(place *p)
 {
-    edo_scope s;
-    /* There is no form that does not wait. */
+    edo_scope s; /* there is no form that does not wait */
     edo_scope_open(&s, p->expected ? EDO_FOREVER : EDO_MS(20));
     int rc = edo_scope_close(&s, listen_accept(p));
     return rc == -ETIMEDOUT ? -EAGAIN : rc;
