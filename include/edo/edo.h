@@ -13,6 +13,7 @@
 #include <edo/cond.h>
 #include <edo/delayqueue.h>
 #include <edo/frame.h>
+#include <edo/fs.h>
 #include <edo/hooks.h>
 #include <edo/io.h>
 #include <edo/metrics.h>

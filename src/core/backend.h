@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 
 struct edo__epoll;
+struct edo__file_op;
 struct edo__worker;
 struct edo__task;
 struct edo__waiter;
@@ -79,6 +80,9 @@ typedef struct edo__backend {
     int (*accept)(edo__desc *d, struct sockaddr *addr,
                   socklen_t *len); /* a non-blocking descriptor */
     int (*connect)(edo__desc *d, const struct sockaddr *addr, socklen_t len);
+    /* An operation on a file (io/file.h), after its checkpoint: what it gives, or -errno. -ENOSYS,
+     * -EAGAIN: the system call is to be made, on the blocking pool. NULL: always. */
+    ssize_t (*file)(struct edo__task *self, const struct edo__file_op *op);
 
     /* Calls what->call() until it says something else than -EAGAIN, and waits in between until the
      * descriptor is ready: for all that is neither of the above, see io/desc.h. Several may at a time,

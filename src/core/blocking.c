@@ -68,7 +68,8 @@ bool edo__task_job_settle(edo__task_job *j)
     return true; /* `done` was seen under the lock: the pool's thread has left j */
 }
 
-int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg)
+int edo__blocking_run_stoppable(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg,
+                                uint32_t *stop)
 {
     int rc = edo__checkpoint(self);
     if (rc < 0)
@@ -94,6 +95,8 @@ int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg
     if (code != EDO__WAKE_OK) {
         if (edo__pool_cancel(pool, &j.job))
             return -ECANCELED;
+        if (stop != NULL)
+            edo__astore(stop, 1u, EDO__RLX); /* a hint: the sooner it is seen the better */
         wait_for_end(&j, self);
     }
     /* The pool thread has left j: it released the lock before it made us runnable, or we take it
@@ -101,6 +104,11 @@ int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg
     edo__spin_lock(&j.lock);
     edo__spin_unlock(&j.lock);
     return j.code;
+}
+
+int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg)
+{
+    return edo__blocking_run_stoppable(self, cls, fn, arg, NULL);
 }
 
 int edo_blocking(edo_fn *fn, void *arg)

@@ -28,6 +28,10 @@ bool edo__task_job_settle(edo__task_job *j);
 
 /* edo_blocking() with a class of its own. */
 int edo__blocking_run(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg);
+/* The same for a job that looks at *stop (atomic, 0 at first) now and then: a cancel that comes when it
+ * runs sets it to 1. What fn returns is the answer all the same. */
+int edo__blocking_run_stoppable(edo__task *self, edo__job_class cls, edo_fn *fn, void *arg,
+                                uint32_t *stop);
 
 /* Starts a child whose body runs on the pool. On failure it has left its group without a trace. */
 int edo__blocking_start(edo__task *t, struct edo__worker *w);
