@@ -53,7 +53,7 @@ EDO_MUST_CHECK int edo_fs_open(edo_file **out, const char *path, int flags, unsi
  * @fd: the file's on success.
  * Returns 0, -EBADF, or -ENOMEM; on failure fd stays the caller's.
  *
- *     rc = edo_fs_from_fd(&f, memfd_create("scratch", MFD_CLOEXEC));
+ *     rc = edo_fs_from_fd(&f, open("/dev/null", O_RDONLY | O_CLOEXEC));
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -75,7 +75,7 @@ int edo_fs_close(edo_file *f);
 
 /* edo_fs_fd - its descriptor, which stays the file's.
  *
- *     rc = ioctl(edo_fs_fd(f), BLKGETSIZE64, &size);
+ *     rc = posix_fadvise(edo_fs_fd(f), 0, 0, POSIX_FADV_SEQUENTIAL);
  *
  * Suspends: never
  * Cancel:   not a checkpoint
@@ -101,7 +101,7 @@ EDO_MUST_CHECK ssize_t edo_fs_readv_at(edo_file *f, const struct iovec *iov, int
  * is in memory comes at once, without waiting for the rest.
  * Returns the number of bytes; 0 at the end; the codes of edo_fs_read_at().
  *
- *     ssize_t n = edo_fs_read_some_at(f, buf, sizeof buf, at);
+ *     ssize_t n = edo_fs_read_some_at(f, buf, sizeof buf, 0);
  *
  * Suspends: maybe
  * Cancel:   checkpoint
@@ -130,7 +130,7 @@ EDO_MUST_CHECK ssize_t edo_fs_writev_at(edo_file *f, const struct iovec *iov, in
  * Returns the number of bytes, at least 1 (0 when n is 0), or the codes of edo_fs_write_at(); then
  * nothing was written.
  *
- *     ssize_t n = edo_fs_write_some_at(f, data, len, at);
+ *     ssize_t n = edo_fs_write_some_at(f, buf, sizeof buf, 0);
  *
  * Suspends: maybe
  * Cancel:   checkpoint
@@ -174,7 +174,7 @@ EDO_MUST_CHECK int edo_fs_sync_dir(const char *path);
  * there cannot fail for want of room; the file grows when the part reaches beyond its end.
  * Returns 0; -ENOSPC, -EDQUOT; -EOPNOTSUPP: not on this file system; -EFBIG; -EBADF; -EINVAL.
  *
- *     rc = edo_fs_allocate(f, 0, content_length);
+ *     rc = edo_fs_allocate(f, 0, 1 << 20);
  *
  * Suspends: always
  * Cancel:   checkpoint
@@ -229,7 +229,7 @@ typedef struct edo_fs_info {
  * Returns 0, or the codes of paths.
  *
  *     edo_fs_info info;
- *     rc = edo_fs_stat(path, &info);
+ *     rc = edo_fs_stat("input.csv", &info);
  *     if (rc == 0 && info.type == EDO_FS_DIR)
  *         puts("a directory");
  *
@@ -255,7 +255,7 @@ EDO_MUST_CHECK int edo_fs_exists(const char *path);
  * @mode: R_OK, W_OK, X_OK of <unistd.h>, or 0 for being there.
  * Returns 0; -EACCES; -EROFS; the codes of paths.
  *
- *     rc = edo_fs_access("/usr/bin/git", X_OK);
+ *     rc = edo_fs_access("/bin/sh", 1);   // X_OK
  *
  * Suspends: always
  * Cancel:   checkpoint
@@ -286,7 +286,7 @@ EDO_MUST_CHECK int edo_fs_fchown(edo_file *f, unsigned uid, unsigned gid);
  * @atime, @mtime: nanoseconds since 1970, EDO_FS_NOW, or EDO_FS_OMIT.
  * Returns 0; -EPERM, -EACCES: not the owner's; -EROFS; the codes of paths.
  *
- *     rc = edo_fs_utimes(path, EDO_FS_OMIT, EDO_FS_NOW);   // touch
+ *     rc = edo_fs_utimes("log.txt", EDO_FS_OMIT, EDO_FS_NOW);   // touch
  *
  * Suspends: always
  * Cancel:   checkpoint
@@ -498,14 +498,14 @@ typedef struct edo_write_options {
  * It writes a file without a name (or where the file system has no such, with a hidden one) in the same
  * directory, which gets the old one's permissions, and its owner and group if the process may set
  * them, and takes its place. Other hard links keep the old content; a symbolic link stays, and what it
- * points to is replaced. Access control lists and extended attributes are not copied.
+ * points to is replaced (-ENOENT when that is missing). Access control lists and extended attributes are not copied.
  * @options: NULL for the defaults.
  * Returns 0. On any failure, and when cancelled, the file is what it was and nothing else is left
  * behind: -EISDIR; -EEXIST (exclusive); -ENOSPC, -EDQUOT, -EFBIG; -EACCES, -EROFS: of the directory;
  * -EMFILE, -ENFILE; -ENOMEM. Only -EIO may come when the new file is in place already, and the disk
  * does not answer for the directory.
  *
- *     rc = edo_fs_write_all("state.json", text, strlen(text), NULL);
+ *     rc = edo_fs_write_all("state.json", "{}", 2, NULL);
  *
  * Suspends: always
  * Cancel:   checkpoint; stops until the new file is to take its place
@@ -517,7 +517,7 @@ EDO_MUST_CHECK int edo_fs_write_all(const char *path, const void *data, size_t n
  * @mode: permissions of a new file, less the umask; 0: 0666.
  * Returns 0, or the codes of edo_fs_open() and edo_fs_write_at().
  *
- *     rc = edo_fs_append_all("audit.log", line, strlen(line), 0640);
+ *     rc = edo_fs_append_all("audit.log", "started\n", 8, 0640);
  *
  * Suspends: always
  * Cancel:   checkpoint until the first byte is written
@@ -557,7 +557,7 @@ EDO_MUST_CHECK int edo_fs_temp_file(edo_file **out, const char *dir);
  *   it was on failure.
  * Returns 0; -EINVAL: no such end; -EEXIST: no free name was found; the codes of edo_fs_open().
  *
- *     char path[] = "/tmp/upload-XXXXXX";
+ *     char path[] = "upload-XXXXXX";
  *     rc = edo_fs_mkstemp(&f, path);
  *
  * Suspends: always

@@ -47,3 +47,13 @@ int edo__fs_job(edo_fn *fn, void *arg, uint32_t *stop)
 {
     return edo__blocking_run_stoppable(edo__self(), EDO__JOB_FS, fn, arg, stop);
 }
+
+#define UNITS_PER_CALL 4u    /* an operation of the core takes a tenth of a microsecond or two */
+#define BYTES_PER_UNIT 4096u /* to be copied */
+
+void edo__fs_spend(edo__task *self, uint32_t calls, size_t bytes)
+{
+    uint32_t cost = calls * UNITS_PER_CALL + (uint32_t)(bytes / BYTES_PER_UNIT) - 1;
+    self->budget -= cost < self->budget ? cost : self->budget - 1;
+    edo__coop(self);
+}

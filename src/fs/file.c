@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define DIRECT_MAX (1u << 20) /* bytes; takes 50 us where memory is slow to be copied */
-#define BYTES_PER_TURN 16384u /* that count as one more operation of the task's budget */
 #define PIECES_MAX 64
 
 edo_file *edo__file_alloc(void)
@@ -38,7 +37,7 @@ static int open_file(const char *path, int flags, unsigned mode)
         return fd;
     fd = edo__sys_open_now(path, flags);
     if (fd != -EAGAIN) {
-        edo__coop(self);
+        edo__fs_spend(self, 2, 0);
         return fd;
     }
     bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
@@ -136,13 +135,6 @@ int edo_fs_close(edo_file *f)
 
 /* ---- transfers ---- */
 
-static void spend(edo__task *self, size_t n)
-{
-    uint32_t cost = (uint32_t)(n / BYTES_PER_TURN);
-    self->budget -= cost < self->budget ? cost : self->budget - 1;
-    edo__coop(self);
-}
-
 /* What is left of the caller's pieces, as pieces of our own. */
 static int rest_of(struct iovec *out, const struct iovec *iov, int count, size_t done)
 {
@@ -167,7 +159,7 @@ static ssize_t transfer(edo__task *self, edo_file *f, bool write, const struct i
         ssize_t r = write ? edo__sys_write_now(f, iov, count, offset) :
                             edo__sys_read_now(f, iov, count, offset);
         if (r != -EAGAIN) {
-            spend(self, r > 0 ? (size_t)r : 0);
+            edo__fs_spend(self, 1, r > 0 ? (size_t)r : 0);
             return r;
         }
     }

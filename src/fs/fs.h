@@ -50,6 +50,8 @@ ssize_t edo__fs_call(const edo__file_op *op);
 ssize_t edo__fs_call_always(const edo__file_op *op);
 /* fn(arg) on the pool. A checkpoint. stop: NULL, or what the job looks at to see a cancel. */
 int edo__fs_job(edo_fn *fn, void *arg, uint32_t *stop);
+/* So many system calls were made, and bytes copied, where the caller is: others may be due. */
+void edo__fs_spend(edo__task *self, uint32_t calls, size_t bytes);
 static inline bool edo__fs_stopped(const uint32_t *stop)
 {
     return stop != NULL && edo__aload(stop, EDO__RLX) != 0; /* a hint, see blocking.h */
@@ -77,6 +79,7 @@ typedef struct edo__replace {
     const char *path;   /* the caller's */
     char *target;       /* where path leads: path itself, or owned */
     int fd;             /* of the new file, for writing */
+    int dir_fd;         /* of the directory, to be synchronised; -1: that is not wanted */
     unsigned mode;      /* for a new file */
     bool exclusive;     /* never replaces anything */
     bool sync;          /* reaches the disk before it takes its place */

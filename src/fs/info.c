@@ -81,11 +81,11 @@ static int stat_path(const char *path, int flags, edo_fs_info *out)
     if (fd >= 0) {
         rc = edo__sys_info(fd, "", AT_EMPTY_PATH, out);
         edo__sys_close(fd);
-        edo__coop(self);
+        edo__fs_spend(self, 3, 0);
         return rc;
     }
     if (fd == -ENOENT || fd == -ENOTDIR) { /* it is known that there is none */
-        edo__coop(self);
+        edo__fs_spend(self, 2, 0);
         return fd;
     }
     stat_call c = { path, flags, out };
@@ -109,7 +109,7 @@ int edo_fs_fstat(edo_file *f, edo_fs_info *out)
     if (rc < 0)
         return rc;
     rc = edo__sys_info(f->fd, "", AT_EMPTY_PATH, out);
-    edo__coop(self);
+    edo__fs_spend(self, 1, 0);
     return rc;
 }
 

@@ -60,13 +60,24 @@ static int dir_of(const edo__replace *r, char **out)
     return *out != NULL ? 0 : -ENOMEM;
 }
 
+/* Opened before anything is done: once the new file is in its place nothing but the disk may say no. */
+static int open_dir(edo__replace *r, const char *dir)
+{
+    int fd = r->sync ? edo__sys_open(dir, O_RDONLY | O_DIRECTORY, 0) : -EACCES;
+    if (fd < 0)
+        return fd == -EACCES ? 0 : fd; /* we may change it and not look at it: no way to ask */
+    r->dir_fd = fd;
+    return 0;
+}
+
 static int open_nameless(edo__replace *r)
 {
     char *dir;
     int rc = dir_of(r, &dir);
     if (rc < 0)
         return rc;
-    int fd = edo__sys_open(dir, O_WRONLY | O_TMPFILE, r->mode);
+    rc = open_dir(r, dir);
+    int fd = rc < 0 ? rc : edo__sys_open(dir, O_WRONLY | O_TMPFILE, r->mode);
     free(dir);
     return fd;
 }
@@ -141,6 +152,7 @@ int edo__replace_begin(edo__replace *r, const char *path, const edo_write_option
         options = &defaults;
     *r = (edo__replace){ .path = path,
                          .fd = -1,
+                         .dir_fd = -1,
                          .mode = options->mode != 0 ? options->mode : 0666,
                          .exclusive = options->exclusive,
                          .sync = !options->no_sync,
@@ -164,6 +176,8 @@ void edo__replace_undo(edo__replace *r)
 {
     if (r->fd >= 0)
         edo__sys_close(r->fd);
+    if (r->dir_fd >= 0)
+        edo__sys_close(r->dir_fd);
     if (r->named)
         (void)unlink(r->temp);
     free(r->temp);
@@ -224,17 +238,12 @@ static int sync_fd(int fd)
 
 static int sync_dir(const edo__replace *r)
 {
-    char *dir;
-    int rc = dir_of(r, &dir);
-    if (rc < 0)
-        return rc;
-    int fd = edo__sys_open(dir, O_RDONLY | O_DIRECTORY, 0);
-    free(dir);
-    if (fd < 0)
-        return fd == -EACCES ? 0 : fd; /* we may change it and not look at it: no way to ask */
-    rc = sync_fd(fd);
-    edo__sys_close(fd);
-    return rc == -EINVAL || rc == -EBADF ? 0 : rc; /* not a thing for this file system */
+    if (r->dir_fd < 0)
+        return 0;
+    int rc = sync_fd(r->dir_fd);
+    if (rc == 0 || rc == -EINVAL || rc == -EBADF) /* not a thing for this file system */
+        return 0;
+    return -EIO; /* one code, that says where it stands */
 }
 
 int edo__replace_end(edo__replace *r)

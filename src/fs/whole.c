@@ -140,7 +140,7 @@ ssize_t edo_fs_read_all(const char *path, size_t limit, char **out)
         if (rc == 0)
             rc = edo__fs_job(read_run, &c, &c.stop);
     } else {
-        edo__coop(self);
+        edo__fs_spend(self, 4, c.len);
     }
     if (c.file.fd >= 0)
         edo__sys_close(c.file.fd);

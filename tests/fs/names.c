@@ -87,7 +87,7 @@ FS_TEST(links, 30)
 }
 
 /* More entries than one buffer holds, each once. */
-enum { MANY = 3000 };
+enum { MANY = 1200 };
 
 static void make_many(const char *dir)
 {
@@ -204,7 +204,7 @@ FS_TEST(removes_trees, 60)
 FS_TEST(removes_deep_trees, 60)
 {
     (void)arg;
-    enum { DEPTH = 1500 };
+    enum { DEPTH = 600 };
     int home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < DEPTH; i++) {
         CHECK_OK(mkdir("a-level", 0700));

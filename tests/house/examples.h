@@ -106,6 +106,10 @@ extern edo_cond filled;
 #ifdef EXAMPLE_delayqueue
 extern edo_delayqueue q;
 extern edo_delay d;
+#elif defined(EXAMPLE_fs)
+extern edo_dir *d;
+extern edo_dir_entry e;
+extern edo_file *f;
 #else
 extern edo_chan *d;
 #endif

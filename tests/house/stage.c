@@ -178,6 +178,10 @@ edo_cond filled;
 #ifdef EXAMPLE_delayqueue
 edo_delayqueue q;
 edo_delay d;
+#elif defined(EXAMPLE_fs)
+edo_dir *d;
+edo_dir_entry e;
+edo_file *f;
 #else
 edo_chan *d;
 #endif
@@ -401,6 +405,37 @@ static void make_network(void)
 #endif
 }
 
+#if defined(EXAMPLE_fs) || defined(EXAMPLE_fs_tree)
+static void put(const char *path)
+{
+    must(edo_fs_write_all(path, "a,b\n", 4, &(edo_write_options){ .no_sync = true }));
+}
+
+/* A directory for each example, with what it needs in it. */
+static void make_files(const char *example_name)
+{
+    static const char *const names[] = { "log.txt", "input.csv", "config.toml", "data.new", "data.old",
+                                         "run.sh", "data.db", "data/x", "conf.d/x", "build/x/y" };
+    must(edo_fs_mkdir_all(example_name, 0));
+    must(chdir(example_name));
+    must(edo_fs_mkdir_all("in/data", 0));
+    must(edo_fs_mkdir_all("in/conf.d", 0));
+    must(edo_fs_mkdir_all("in/build/x", 0));
+    must(edo_fs_mkdir_all("data", 0));
+    must(chdir("in"));
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        put(names[k]);
+    if (is(example_name, "edo_fs_readlink"))
+        must(edo_fs_symlink("releases/42", "current"));
+    if (is(example_name, "edo_fs_rename"))
+        must(edo_fs_remove_all("data"));
+#ifdef EXAMPLE_fs
+    must(edo_fs_open(&f, "input.csv", O_RDWR, 0));
+    must(edo_fs_opendir(&d, ".", NULL));
+#endif
+}
+#endif
+
 /* What one header has. */
 static void make_own(const char *example_name)
 {
@@ -419,6 +454,9 @@ static void make_own(const char *example_name)
     edo_delayqueue_init(&q);
     must(edo_delayqueue_insert(&q, EDO_SEC(1), session, &session->key));
     must(edo_delayqueue_insert(&q, EDO_SEC(2), lease, &lease->key));
+#endif
+#if defined(EXAMPLE_fs) || defined(EXAMPLE_fs_tree)
+    make_files(example_name);
 #endif
 #ifdef EXAMPLE_metrics
     must(edo_metrics_read(NULL, &m));
