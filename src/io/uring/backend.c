@@ -138,5 +138,6 @@ const edo__backend edo__backend_uring = {
     .accept = edo__uring_accept,
     .connect = edo__uring_connect,
     .attempt = edo__uring_attempt,
+    .file = edo__uring_file,
     .read_stats = read_stats,
 };

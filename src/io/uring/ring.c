@@ -33,6 +33,7 @@
     (IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_SUBMIT_STABLE)
 
 uint32_t edo__ring_poll_first;
+static uint64_t known_ops; /* atomic: bits of the opcodes below 64 */
 
 static int setup(struct io_uring *u, unsigned entries, unsigned completions)
 {
@@ -46,6 +47,19 @@ static int setup(struct io_uring *u, unsigned entries, unsigned completions)
         flags =
             flags == WISHES ? IORING_SETUP_SUBMIT_ALL : 0; /* Linux 5.18 has that, 5.19 the rest */
     }
+}
+
+static void remember(const struct io_uring_probe *known)
+{
+    uint64_t bits = 0;
+    for (int op = 0; op < 64 && op < IORING_OP_LAST; op++)
+        bits |= (uint64_t)(io_uring_opcode_supported(known, op) != 0) << op;
+    edo__astore(&known_ops, bits, EDO__RLX); /* relaxed: workers are started after it */
+}
+
+bool edo__ring_knows(unsigned opcode)
+{
+    return opcode < 64 && (edo__aload(&known_ops, EDO__RLX) >> opcode & 1) != 0;
 }
 
 static int probe(void)
@@ -66,6 +80,8 @@ static int probe(void)
         if (!io_uring_opcode_supported(known, ops[i]))
             rc = -ENOSYS;
     }
+    if (rc == 0)
+        remember(known);
     io_uring_free_probe(known);
     io_uring_queue_exit(&u);
     return rc;

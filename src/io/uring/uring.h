@@ -65,6 +65,7 @@ enum { /* what a ring polls for itself; also in user_data, where no record can b
 /* 0, or a negative code when this kernel or its administrator does not let us have rings, or they
  * lack something that this backend needs. Asks once per process. */
 int edo__ring_usable(void);
+bool edo__ring_knows(unsigned opcode); /* after the above */
 extern uint32_t edo__ring_poll_first; /* atomic: for a receive that will find nothing; 0: unknown */
 int edo__ring_init(edo__ring *r, struct edo__worker *owner, bool spare);
 void edo__ring_deinit(edo__ring *r);
@@ -110,5 +111,8 @@ ssize_t edo__uring_writev(edo__desc *d, const struct iovec *iov, int n);
 int edo__uring_accept(edo__desc *d, struct sockaddr *addr, socklen_t *len);
 int edo__uring_connect(edo__desc *d, const struct sockaddr *addr, socklen_t len);
 ssize_t edo__uring_attempt(edo__desc *d, const struct edo__attempt *what);
+
+/* files.c */
+ssize_t edo__uring_file(edo__task *self, const struct edo__file_op *op);
 
 #endif
