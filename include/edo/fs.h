@@ -193,6 +193,46 @@ EDO_MUST_CHECK int edo_fs_allocate(edo_file *f, uint64_t offset, uint64_t n);
 EDO_MUST_CHECK int edo_fs_truncate(const char *path, uint64_t size);
 EDO_MUST_CHECK int edo_fs_ftruncate(edo_file *f, uint64_t size);
 
+/* ---- locks ---- */
+
+enum { /* kinds */
+       EDO_FS_SHARED = 1,    /* with others that are shared; the file must be open for reading */
+       EDO_FS_EXCLUSIVE = 2, /* alone; the file must be open for writing                       */
+};
+
+/* edo_fs_lock - locks a file against other edo_files, of this process and of others, that lock it too
+ * (those that do not may do as they like). The lock is the edo_file's: all tasks that share it have it,
+ * and opening the file again gives one without. A lock that it has already is changed to the kind asked
+ * for; until then it keeps the old one, so two that want to go from shared to exclusive wait for each
+ * other: unlock first.
+ * edo_fs_lock_range - only n bytes from an offset on, which need not exist; n 0: all to the end.
+ * edo_fs_lock_nowait, edo_fs_lock_range_nowait - -EAGAIN instead of waiting.
+ * Within the process who waits is called as soon as a lock is given up, in order of arrival; a lock that
+ * another process gives up is noticed after at most 64 ms.
+ * Returns 0; -EBADF: not open for that kind; -EINVAL; -ENOLCK: too many, or a file system without locks.
+ *
+ *     rc = edo_fs_lock(f, EDO_FS_EXCLUSIVE);
+ *
+ * Suspends: maybe (_nowait: never)
+ * Cancel:   checkpoint (_nowait: not a checkpoint)
+ * Threads:  any */
+EDO_MUST_CHECK int edo_fs_lock(edo_file *f, int kind);
+EDO_MUST_CHECK int edo_fs_lock_nowait(edo_file *f, int kind);
+EDO_MUST_CHECK int edo_fs_lock_range(edo_file *f, int kind, uint64_t offset, uint64_t n);
+EDO_MUST_CHECK int edo_fs_lock_range_nowait(edo_file *f, int kind, uint64_t offset, uint64_t n);
+
+/* edo_fs_unlock - gives up all locks of the file. Closing it does so, too.
+ * edo_fs_unlock_range - those of n bytes from an offset on; a lock may be cut in two.
+ * Returns 0; -EBADF; -EINVAL; -ENOLCK: too many pieces.
+ *
+ *     rc = edo_fs_unlock(f);
+ *
+ * Suspends: never
+ * Cancel:   not a checkpoint
+ * Threads:  any */
+int edo_fs_unlock(edo_file *f);
+int edo_fs_unlock_range(edo_file *f, uint64_t offset, uint64_t n);
+
 /* ---- what is known of a file ---- */
 
 typedef enum edo_fs_type {

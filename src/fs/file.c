@@ -99,19 +99,20 @@ static bool is_last(edo_file *f)
     return edo__asub(&f->refs, 1u, EDO__AR) == 1;
 }
 
-static void free_file(edo_file *f)
+/* Before the descriptor is closed: those who wait for its locks are called by who unlocks. */
+static void unlock(edo_file *f)
 {
     if (edo__aload(&f->locked, EDO__RLX)) /* it was set by somebody who had a reference */
-        edo__fs_unlocked(f);
-    free(f);
+        edo__fs_unlock_all(f);
 }
 
 void edo__file_release(edo_file *f)
 {
     if (!is_last(f))
         return;
+    unlock(f);
     edo__sys_close(f->fd);
-    free_file(f);
+    free(f);
 }
 
 int edo_fs_close(edo_file *f)
@@ -119,6 +120,7 @@ int edo_fs_close(edo_file *f)
     if (f == NULL || !is_last(f))
         return 0;
     int rc = 0;
+    unlock(f);
     if (f->writable) {
         edo_scope s;
         edo_shield_open(&s, EDO_FOREVER);
@@ -129,7 +131,7 @@ int edo_fs_close(edo_file *f)
     } else {
         edo__sys_close(f->fd);
     }
-    free_file(f);
+    free(f);
     return rc;
 }
 

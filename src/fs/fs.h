@@ -98,6 +98,6 @@ void edo__replace_undo(edo__replace *r);
 void edo__fs_random_name(char *at, size_t n); /* n letters and digits */
 
 /* lock.c */
-void edo__fs_unlocked(edo_file *f); /* it is about to be closed */
+void edo__fs_unlock_all(edo_file *f); /* it is about to be closed */
 
 #endif
