@@ -22,6 +22,62 @@ extern "C" {
  * Threads:  any */
 EDO_MUST_CHECK int edo_fs_remove_all(const char *path);
 
+/* ---- walking ---- */
+
+typedef struct edo_walk_entry {
+    const char *path; /* the root as it was given, and the names below; valid during the call */
+    const char *name; /* the last part of it */
+    unsigned depth;   /* 0: the root */
+    edo_fs_type type;
+    int code;   /* negative: this directory, reported before, cannot be read (-EACCES, -ELOOP: a symbolic
+                   link leads back to a directory around it), or not to its end */
+    bool after; /* this directory, reported before, is through: with edo_walk_options.after */
+    const edo_fs_info *info; /* with edo_walk_options.stat; NULL: it has just gone */
+} edo_walk_entry;
+
+enum {                   /* what an edo_walk_fn returns, beside negative codes, which end the walk */
+       EDO_WALK_ON = 0,
+       EDO_WALK_SKIP = 1, /* not what is in this directory */
+       EDO_WALK_STOP = 2, /* that was all: the walk ends and returns 0 */
+};
+
+/* Told of each entry, by the calling task, one after the other; may suspend. */
+typedef int edo_walk_fn(const edo_walk_entry *entry, void *arg);
+
+typedef struct edo_walk_options {
+    unsigned concurrency; /* directories that are read at a time; 0: 4; 64 at most            */
+    unsigned depth_max;   /* directories as deep as that are not entered; 0: no limit         */
+    bool sorted;     /* names by their bytes, what is in a directory right behind it: the same order
+                        every time. Else as it comes, a directory before what is in it           */
+    bool stat;       /* entries bring what edo_fs_lstat() says, with `follow` edo_fs_stat()      */
+    bool follow;     /* symbolic links: they count as what they lead to; loops are reported      */
+    bool one_device; /* stays on the file system of the root                                     */
+    bool after;      /* each directory again when all that is in it was reported                 */
+} edo_walk_options;
+
+/* edo_fs_walk - reports a file or directory and everything that is in it. Several directories are read at
+ * a time, on the blocking pool; fn is called by the task itself. What cannot be read is reported, and the
+ * walk goes on. "." and ".." are left out; what is added or removed meanwhile may be seen or not.
+ * @options: NULL for the defaults.
+ * Returns 0; the negative code that fn returned; the codes of edo_fs_stat() for the root; -ENOMEM.
+ *
+ *     static int show(const edo_walk_entry *e, void *arg)
+ *     {
+ *         if (e->code < 0)
+ *             fprintf(stderr, "%s: %s\n", e->path, edo_strerror(e->code));
+ *         else
+ *             puts(e->path);
+ *         return strcmp(e->name, ".git") == 0 ? EDO_WALK_SKIP : EDO_WALK_ON;
+ *     }
+ *
+ *     rc = edo_fs_walk(".", &(edo_walk_options){ .sorted = true }, show, NULL);
+ *
+ * Suspends: always
+ * Cancel:   checkpoint
+ * Threads:  any */
+EDO_MUST_CHECK int edo_fs_walk(const char *path, const edo_walk_options *options, edo_walk_fn *fn,
+                               void *arg);
+
 #ifdef __cplusplus
 }
 #endif

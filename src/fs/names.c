@@ -23,7 +23,7 @@ static int make_all(char *path, unsigned mode)
         return 0;
     int rc = -errno;
     struct stat st;
-    if (rc != -ENOENT)
+    if (rc != -ENOENT || *path == '\0')
         return rc == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : rc;
     /* From the front, without recursion: a path may have two thousand parts. */
     for (char *at = path + 1; *at != '\0'; at++) {

@@ -101,7 +101,7 @@ static int down(remove_call *c, const char *name, off_t at)
 /* Back to the directory above; the present one has been gone through. */
 static int up(remove_call *c)
 {
-    level below = c->now, above = c->levels[c->depth - 1], seen;
+    level below = c->now, above = c->levels[c->depth - 1], seen = { .at = 0 };
     int fd = openat(c->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;

@@ -89,6 +89,31 @@ static int whole_files(void *arg)
     return 0;
 }
 
+static int count_entries(const edo_walk_entry *e, void *arg)
+{
+    (void)e;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int walks(void *arg)
+{
+    (void)arg;
+    for (int sorted = 0; sorted <= 1; sorted++) {
+        int n = 0, rc;
+        rc = edo_fs_walk("t", &(edo_walk_options){ .sorted = sorted != 0, .stat = true, .after = true },
+                         count_entries, &n);
+        if (!refused(rc))
+            CHECK_INT(n, ==, 9);
+    }
+    return 0;
+}
+
+static int attempt_walks(void)
+{
+    return attempt(walks);
+}
+
 static int attempt_handles(void)
 {
     return attempt(handles);
@@ -121,6 +146,22 @@ TEST_TIMEOUT(handles_without_memory, 60)
 TEST_TIMEOUT(whole_files_without_memory, 60)
 {
     without_memory(attempt_whole);
+}
+
+TEST_TIMEOUT(walks_without_memory, 60)
+{
+    char path[] = "/tmp/edo-test-XXXXXX";
+    needs_own_malloc();
+    CHECK(mkdtemp(path) != NULL);
+    CHECK_OK(chdir(path));
+    CHECK_OK(mkdir("t", 0700));
+    CHECK_OK(mkdir("t/a", 0700));
+    CHECK_OK(mkdir("t/a/b", 0700));
+    CHECK_OK(mkdir("t/c", 0700));
+    put_file("t/x", "x");
+    fail_each(attempt_walks);
+    CHECK_OK(chdir("/"));
+    CHECK_OK(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS));
 }
 
 TEST_MAIN()
