@@ -195,7 +195,7 @@ EDO_MUST_CHECK int edo_fs_ftruncate(edo_file *f, uint64_t size);
 
 /* ---- locks ---- */
 
-enum { /* kinds */
+enum {                       /* kinds */
        EDO_FS_SHARED = 1,    /* with others that are shared; the file must be open for reading */
        EDO_FS_EXCLUSIVE = 2, /* alone; the file must be open for writing                       */
 };
@@ -371,7 +371,7 @@ EDO_MUST_CHECK int edo_fs_statfs(const char *path, edo_fs_space *out);
 EDO_MUST_CHECK int edo_fs_mkdir(const char *path, unsigned mode);
 EDO_MUST_CHECK int edo_fs_mkdir_all(const char *path, unsigned mode);
 
-enum { /* edo_fs_rename_with() */
+enum {                       /* edo_fs_rename_with() */
        EDO_FS_NOREPLACE = 1, /* -EEXIST when `to` exists              */
        EDO_FS_EXCHANGE = 2,  /* the two change places; both must exist */
 };
@@ -538,7 +538,8 @@ typedef struct edo_write_options {
  * It writes a file without a name (or where the file system has no such, with a hidden one) in the same
  * directory, which gets the old one's permissions, and its owner and group if the process may set
  * them, and takes its place. Other hard links keep the old content; a symbolic link stays, and what it
- * points to is replaced (-ENOENT when that is missing). Access control lists and extended attributes are not copied.
+ * points to is replaced (-ENOENT when that is missing). Access control lists and extended
+ * attributes are not copied.
  * @options: NULL for the defaults.
  * Returns 0. On any failure, and when cancelled, the file is what it was and nothing else is left
  * behind: -EISDIR; -EEXIST (exclusive); -ENOSPC, -EDQUOT, -EFBIG; -EACCES, -EROFS: of the directory;

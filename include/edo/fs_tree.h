@@ -29,13 +29,13 @@ typedef struct edo_walk_entry {
     const char *name; /* the last part of it */
     unsigned depth;   /* 0: the root */
     edo_fs_type type;
-    int code;   /* negative: this directory, reported before, cannot be read (-EACCES, -ELOOP: a symbolic
+    int code; /* negative: this directory, reported before, cannot be read (-EACCES, -ELOOP: a symbolic
                    link leads back to a directory around it), or not to its end */
     bool after; /* this directory, reported before, is through: with edo_walk_options.after */
     const edo_fs_info *info; /* with edo_walk_options.stat; NULL: it has just gone */
 } edo_walk_entry;
 
-enum {                   /* what an edo_walk_fn returns, beside negative codes, which end the walk */
+enum { /* what an edo_walk_fn returns, beside negative codes, which end the walk */
        EDO_WALK_ON = 0,
        EDO_WALK_SKIP = 1, /* not what is in this directory */
        EDO_WALK_STOP = 2, /* that was all: the walk ends and returns 0 */
@@ -55,9 +55,10 @@ typedef struct edo_walk_options {
     bool after;      /* each directory again when all that is in it was reported                 */
 } edo_walk_options;
 
-/* edo_fs_walk - reports a file or directory and everything that is in it. Several directories are read at
- * a time, on the blocking pool; fn is called by the task itself. What cannot be read is reported, and the
- * walk goes on. "." and ".." are left out; what is added or removed meanwhile may be seen or not.
+/* edo_fs_walk - reports a file or directory and everything that is in it. Several directories are
+ * read at a time, on the blocking pool; fn is called by the task itself. What cannot be read is
+ * reported, and the walk goes on. "." and ".." are left out; what is added or removed meanwhile may
+ * be seen or not.
  * @options: NULL for the defaults.
  * Returns 0; the negative code that fn returned; the codes of edo_fs_stat() for the root; -ENOMEM.
  *

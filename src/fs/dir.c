@@ -15,10 +15,10 @@ struct edo_dir {
     bool ended;   /* the kernel has no more */
     bool rewound; /* the next job starts from the beginning */
     bool stat;
-    size_t at;    /* the next entry is here in the buffer ... */
-    size_t len;   /* ... of which so much is filled */
-    size_t index; /* of that entry, in infos */
-    const char *path;  /* while it is being opened */
+    size_t at;          /* the next entry is here in the buffer ... */
+    size_t len;         /* ... of which so much is filled */
+    size_t index;       /* of that entry, in infos */
+    const char *path;   /* while it is being opened */
     edo_fs_info *infos; /* owned; of each entry in the buffer; NULL without `stat` */
     size_t infos_max;
     edo_fs_info info; /* what is given out */

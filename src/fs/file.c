@@ -44,7 +44,9 @@ static int open_file(const char *path, int flags, unsigned mode)
     return (int)edo__fs_call(&(edo__file_op){ .code = EDO__FILE_OPEN,
                                               .path = path,
                                               .flags = flags,
-                                              .mode = !makes ? 0 : mode != 0 ? mode : 0666 });
+                                              .mode = !makes      ? 0
+                                                      : mode != 0 ? mode
+                                                                  : 0666 });
 }
 
 int edo_fs_open(edo_file **out, const char *path, int flags, unsigned mode)
@@ -158,8 +160,8 @@ static ssize_t transfer(edo__task *self, edo_file *f, bool write, const struct i
     for (int i = 0; i < count; i++)
         n += iov[i].iov_len;
     if (n <= DIRECT_MAX) {
-        ssize_t r = write ? edo__sys_write_now(f, iov, count, offset) :
-                            edo__sys_read_now(f, iov, count, offset);
+        ssize_t r = write ? edo__sys_write_now(f, iov, count, offset)
+                          : edo__sys_read_now(f, iov, count, offset);
         if (r != -EAGAIN) {
             edo__fs_spend(self, 1, r > 0 ? (size_t)r : 0);
             return r;
@@ -257,8 +259,8 @@ int edo_fs_allocate(edo_file *f, uint64_t offset, uint64_t n)
 {
     if (offset > INT64_MAX || n > INT64_MAX)
         return -EFBIG;
-    return (int)edo__fs_call(&(edo__file_op){
-        .code = EDO__FILE_ALLOCATE, .fd = f->fd, .offset = offset, .length = n });
+    return (int)edo__fs_call(
+        &(edo__file_op){ .code = EDO__FILE_ALLOCATE, .fd = f->fd, .offset = offset, .length = n });
 }
 
 int edo_fs_ftruncate(edo_file *f, uint64_t size)

@@ -2,8 +2,8 @@
 /* Files from the inside. docs/internals/files.md tells what is done where, and why.
  *
  * A system call is made in one of three places: by the caller itself, when the kernel promises not to
- * wait (sys_now.c); by the ring; by a thread of the pool. A job of the pool makes as many calls as belong
- * together. Functions that make calls, edo__sys_*(), return -errno, are never inlined into what
+ * wait (sys_now.c); by the ring; by a thread of the pool. A job of the pool makes as many calls as
+ * belong together. Functions that make calls, edo__sys_*(), return -errno, are never inlined into what
  * suspends, and do not suspend themselves. */
 #ifndef EDO_FS_FS_H
 #define EDO_FS_FS_H
@@ -22,7 +22,7 @@
 #define EDO__FS_TRANSFER_MAX 0x7ffff000u /* read(2) and write(2) take no more at once */
 #define EDO__FS_CHUNK (1u << 20)         /* bytes between two looks at whether to stop */
 
-enum { /* edo_file.hints */
+enum {                          /* edo_file.hints */
        EDO__FS_READS_WAIT = 1,  /* the kernel does not promise reads without waiting here  */
        EDO__FS_WRITES_WAIT = 2, /* the same of writes                                      */
        EDO__FS_IN_MEMORY = 4,   /* it needs no promise: tmpfs                              */
@@ -76,15 +76,15 @@ edo_fs_type edo__fs_type_of(unsigned mode); /* S_IFMT of it */
 
 /* replace.c: a file that takes the place of another one when it is complete. On the pool. */
 typedef struct edo__replace {
-    const char *path;   /* the caller's */
-    char *target;       /* where path leads: path itself, or owned */
-    int fd;             /* of the new file, for writing */
-    int dir_fd;         /* of the directory, to be synchronised; -1: that is not wanted */
-    unsigned mode;      /* for a new file */
-    bool exclusive;     /* never replaces anything */
-    bool sync;          /* reaches the disk before it takes its place */
-    bool named;         /* temp exists */
-    char *temp;         /* a name in the same directory; owned */
+    const char *path; /* the caller's */
+    char *target;     /* where path leads: path itself, or owned */
+    int fd;           /* of the new file, for writing */
+    int dir_fd;       /* of the directory, to be synchronised; -1: that is not wanted */
+    unsigned mode;    /* for a new file */
+    bool exclusive;   /* never replaces anything */
+    bool sync;        /* reaches the disk before it takes its place */
+    bool named;       /* temp exists */
+    char *temp;       /* a name in the same directory; owned */
     const uint32_t *stop;
 } edo__replace;
 

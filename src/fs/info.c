@@ -2,8 +2,8 @@
 /* What is known of files: stat and what changes it.
  *
  * A path the kernel has looked up before is opened as a mere place (O_PATH), which is asked for
- * what is known: three calls, and no thread has to be woken. A file that is open has all of it in memory,
- * but on network file systems, and those are asked for it when it was opened. */
+ * what is known: three calls, and no thread has to be woken. A file that is open has all of it in
+ * memory, but on network file systems, and those are asked for it when it was opened. */
 #include "fs/fs.h"
 
 #include <errno.h>

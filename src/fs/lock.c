@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks on files: those of open file descriptions (OFD, Linux 3.15), which belong to the edo_file and not
- * to the process, so they hold among tasks and among processes.
+/* Locks on files: those of open file descriptions (OFD, Linux 3.15), which belong to the edo_file
+ * and not to the process, so they hold among tasks and among processes.
  *
  * A lock that another process holds cannot be waited for but by a thread that blocks, and threads that
  * block for as long as others please are the end of any pool: those who would unlock need one too. So it
- * is asked for again, after a millisecond, then after longer times. A lock that is held in this process is
- * not waited for like that: who unlocks, or closes, calls those who wait here. They wait in a line: one
- * tries when no earlier one wants what it would have to give away.
+ * is asked for again, after a millisecond, then after longer times. A lock that is held in this
+ * process is not waited for like that: who unlocks, or closes, calls those who wait here. They wait
+ * in a line: one tries when no earlier one wants what it would have to give away.
  *
  * The lines of all files are in one table, by inode; a record lies in the frame of whoever waits. */
 #include "fs/fs.h"
@@ -141,8 +141,8 @@ static int sleep_until_called(bucket *b, waiting *w, edo__task *self, int64_t pa
     w->asleep = true;
     edo__spin_unlock(&b->lock);
     int64_t at = first ? edo__now(self) + pause : EDO_FOREVER;
-    uint32_t code = edo__wait_commit_until(self, &b->lock, EDO__WHY_FILE_LOCK, b, at,
-                                           EDO__WAKE_OK + 1);
+    uint32_t code =
+        edo__wait_commit_until(self, &b->lock, EDO__WHY_FILE_LOCK, b, at, EDO__WAKE_OK + 1);
     edo__spin_lock(&b->lock);
     w->asleep = w->called = false;
     first = may_try(w);

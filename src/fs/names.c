@@ -11,8 +11,8 @@
 
 int edo_fs_mkdir(const char *path, unsigned mode)
 {
-    return (int)edo__fs_call(&(edo__file_op){
-        .code = EDO__FILE_MKDIR, .path = path, .mode = mode != 0 ? mode : 0777 });
+    return (int)edo__fs_call(
+        &(edo__file_op){ .code = EDO__FILE_MKDIR, .path = path, .mode = mode != 0 ? mode : 0777 });
 }
 
 /* path is changed and put back. Those above it are made writable for us whatever mode says, as

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A file that takes the place of another one when it is complete.
  *
- * The new file has no name while it is written (O_TMPFILE), so that whatever happens to the process or the
- * machine leaves nothing behind. A link(2) gives it a name, but replaces nothing: so when there is an old
- * file the name is a hidden one for the moment until rename(2). Where there are no files without names, or
- * no /proc to link them by, it has the hidden name from the beginning. */
+ * The new file has no name while it is written (O_TMPFILE), so that whatever happens to the process
+ * or the machine leaves nothing behind. A link(2) gives it a name, but replaces nothing: so when
+ * there is an old file the name is a hidden one for the moment until rename(2). Where there are no
+ * files without names, or no /proc to link them by, it has the hidden name from the beginning. */
 #include "fs/fs.h"
 
 #include <errno.h>
@@ -125,8 +125,7 @@ static int take_over(edo__replace *r, const struct stat *old)
         return -errno;
     if (own.st_uid == old->st_uid && own.st_gid == old->st_gid)
         return 0;
-    if (fchown(r->fd, old->st_uid, old->st_gid) != 0 &&
-        fchown(r->fd, (uid_t)-1, old->st_gid) != 0)
+    if (fchown(r->fd, old->st_uid, old->st_gid) != 0 && fchown(r->fd, (uid_t)-1, old->st_gid) != 0)
         return 0; /* not ours to give away */
     /* A change of the owner takes the set-id bits away. */
     return fchmod(r->fd, old->st_mode & 07777) == 0 ? 0 : -errno;

@@ -88,11 +88,11 @@ static ssize_t do_symlink(const edo__file_op *op)
 EDO__NOINLINE ssize_t edo__sys_file(const edo__file_op *op)
 {
     static ssize_t (*const calls[EDO__FILE_CODES])(const edo__file_op *) = {
-        [EDO__FILE_OPEN] = do_open,     [EDO__FILE_READ] = do_read,
-        [EDO__FILE_WRITE] = do_write,   [EDO__FILE_SYNC] = do_sync,
-        [EDO__FILE_SIZE] = do_size,     [EDO__FILE_ALLOCATE] = do_allocate,
-        [EDO__FILE_MKDIR] = do_mkdir,   [EDO__FILE_RENAME] = do_rename,
-        [EDO__FILE_UNLINK] = do_unlink, [EDO__FILE_LINK] = do_link,
+        [EDO__FILE_OPEN] = do_open,       [EDO__FILE_READ] = do_read,
+        [EDO__FILE_WRITE] = do_write,     [EDO__FILE_SYNC] = do_sync,
+        [EDO__FILE_SIZE] = do_size,       [EDO__FILE_ALLOCATE] = do_allocate,
+        [EDO__FILE_MKDIR] = do_mkdir,     [EDO__FILE_RENAME] = do_rename,
+        [EDO__FILE_UNLINK] = do_unlink,   [EDO__FILE_LINK] = do_link,
         [EDO__FILE_SYMLINK] = do_symlink,
     };
     ssize_t r;

@@ -19,15 +19,16 @@
 /* O_TMPFILE has a bit of O_DIRECTORY in it. */
 #define MUST_WAIT (O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
-static uint32_t unknown; /* atomic, relaxed: 1 once the kernel or a filter did not know openat2(2) */
+static uint32_t
+    unknown; /* atomic, relaxed: 1 once the kernel or a filter did not know openat2(2) */
 
 EDO__NOINLINE int edo__sys_open_now(const char *path, int flags)
 {
     if ((flags & MUST_WAIT) != 0 || edo__aload(&unknown, EDO__RLX) != 0)
         return -EAGAIN;
     /* Bits that open(2) ignores would be refused. */
-    flags &= O_ACCMODE | O_APPEND | O_DIRECTORY | O_NOFOLLOW | O_DIRECT | O_SYNC | O_DSYNC | O_PATH |
-             O_NOATIME | O_NOCTTY;
+    flags &= O_ACCMODE | O_APPEND | O_DIRECTORY | O_NOFOLLOW | O_DIRECT | O_SYNC | O_DSYNC |
+             O_PATH | O_NOATIME | O_NOCTTY;
     if ((flags & O_PATH) != 0)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
     else
@@ -48,8 +49,7 @@ EDO__NOINLINE int edo__sys_open_now(const char *path, int flags)
 static bool is_memory(int fd)
 {
     struct statfs s;
-    return fstatfs(fd, &s) == 0 &&
-           ((uint32_t)s.f_type == TMPFS || (uint32_t)s.f_type == RAMFS);
+    return fstatfs(fd, &s) == 0 && ((uint32_t)s.f_type == TMPFS || (uint32_t)s.f_type == RAMFS);
 }
 
 static void hint(edo_file *f, uint32_t what)

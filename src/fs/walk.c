@@ -102,7 +102,8 @@ static void job_run(edo__job *job)
         w->asleep = false;
         was = edo__claim(task, EDO__WAKE_OK);
     }
-    edo__spin_unlock(&w->lock); /* w is gone once the task runs, and it passes through the lock first */
+    edo__spin_unlock(
+        &w->lock); /* w is gone once the task runs, and it passes through the lock first */
     edo__claimed(task, was);
 }
 
@@ -112,7 +113,9 @@ static int start_job(edo__walk *w)
     edo__walk_job *j = w->jobs;
     while (j->running)
         j++;
-    *j = (edo__walk_job){ .job = { .run = job_run, .cls = EDO__JOB_FS }, .walk = w, .running = true };
+    *j = (edo__walk_job){ .job = { .run = job_run, .cls = EDO__JOB_FS },
+                          .walk = w,
+                          .running = true };
     w->n_running++;
     edo__spin_unlock(&w->lock);
     int rc = edo__pool_submit(w->self->rt->pool, &j->job);
@@ -227,11 +230,9 @@ int edo__walk_report(edo__walk *w, const edo__walk_dir *d, const char *name, edo
         return at;
     if (info != NULL && info->links == UINT64_MAX)
         info = NULL;
-    const edo_walk_entry e = { .path = w->text,
-                               .name = w->text + at,
-                               .depth = d->depth + 1,
-                               .type = type,
-                               .info = info };
+    const edo_walk_entry e = {
+        .path = w->text, .name = w->text + at, .depth = d->depth + 1, .type = type, .info = info
+    };
     return w->fn(&e, w->arg);
 }
 
@@ -316,8 +317,8 @@ static int report_all(edo__walk *w)
     }
 }
 
-/* What is left of a walk that was stopped: every directory on the list and in the queue lets those around
- * it go. */
+/* What is left of a walk that was stopped: every directory on the list and in the queue lets those
+ * around it go. */
 static void drop(edo__walk *w)
 {
     for (edo__walk_batch *b = w->ready, *next; b != NULL; b = next) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The jobs of a walk: each takes directories from the list and reads them until there are no more, or too
- * much waits to be reported. What several small directories have is handed over at once. */
+/* The jobs of a walk: each takes directories from the list and reads them until there are no more,
+ * or too much waits to be reported. What several small directories have is handed over at once. */
 #include "fs/walk.h"
 
 #include "core/wait.h"
@@ -72,10 +72,11 @@ static int open_dir(edo__walk *w, edo__walk_dir *d)
 
 static uint8_t d_type_of(edo_fs_type type)
 {
-    static const uint8_t types[] = { [EDO_FS_FILE] = DT_REG,    [EDO_FS_DIR] = DT_DIR,
-                                     [EDO_FS_LINK] = DT_LNK,    [EDO_FS_FIFO] = DT_FIFO,
-                                     [EDO_FS_SOCKET] = DT_SOCK, [EDO_FS_CHAR] = DT_CHR,
-                                     [EDO_FS_BLOCK] = DT_BLK };
+    static const uint8_t types[] = {
+        [EDO_FS_FILE] = DT_REG,  [EDO_FS_DIR] = DT_DIR,     [EDO_FS_LINK] = DT_LNK,
+        [EDO_FS_FIFO] = DT_FIFO, [EDO_FS_SOCKET] = DT_SOCK, [EDO_FS_CHAR] = DT_CHR,
+        [EDO_FS_BLOCK] = DT_BLK
+    };
     return types[type];
 }
 
@@ -225,8 +226,7 @@ static void read_whole(edo__walk *w, edo__walk_dir *d)
 static edo__walk_dir *take(edo__walk *w)
 {
     edo__spin_lock(&w->lock);
-    bool enough =
-        edo__fs_stopped(&w->stop) || w->code < 0 || w->n_ready >= EDO__WALK_READY_MAX;
+    bool enough = edo__fs_stopped(&w->stop) || w->code < 0 || w->n_ready >= EDO__WALK_READY_MAX;
     edo__walk_dir *d = enough ? NULL : w->todo;
     if (d != NULL)
         w->todo = d->next;

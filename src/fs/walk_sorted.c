@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A walk in order: each directory's entries by their bytes, each directory's content right behind it. The
- * same tree is reported the same way every time, whoever read it when.
+/* A walk in order: each directory's entries by their bytes, each directory's content right behind
+ * it. The same tree is reported the same way every time, whoever read it when.
  *
  * The directories around the present entry are on a stack, each with its entries sorted. A few
  * directories ahead of the present entry are read already, so that the jobs have something to do; one

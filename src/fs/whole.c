@@ -61,8 +61,7 @@ static int read_rest(read_call *c)
         if (edo__fs_stopped(&c->stop))
             return -ECANCELED;
         if (c->len == c->size) {
-            size_t size = c->expected > 0 ? c->expected :
-                          c->size < GROWTH ? GROWTH : c->size * 2;
+            size_t size = c->expected > 0 ? c->expected : c->size < GROWTH ? GROWTH : c->size * 2;
             int rc = room_for(c, size);
             if (rc < 0)
                 return rc;

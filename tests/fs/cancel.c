@@ -178,10 +178,11 @@ static int do_remove_all(state *st)
     return rc;
 }
 
-static call_fn *const calls[] = { do_open,     do_open_old, do_read,     do_write,   do_stream_read,
-                                  do_sync,     do_stat,     do_mkdir,    do_rename,  do_unlink,
-                                  do_link,     do_read_all, do_write_all, do_copy,   do_readdir,
-                                  do_opendir,  do_list,     do_temp,     do_mkstemp, do_remove_all };
+static call_fn *const calls[] = {
+    do_open,    do_open_old, do_read,   do_write, do_stream_read, do_sync,      do_stat,
+    do_mkdir,   do_rename,   do_unlink, do_link,  do_read_all,    do_write_all, do_copy,
+    do_readdir, do_opendir,  do_list,   do_temp,  do_mkstemp,     do_remove_all
+};
 enum { CALLS = sizeof calls / sizeof *calls };
 
 static void set_up(state *st)

@@ -37,8 +37,8 @@ int open(const char *path, int flags, ...)
 
 FAULTY(int, fsync, SYS_fsync, (int fd), fd)
 FAULTY(int, fchmod, SYS_fchmod, (int fd, mode_t mode), fd, mode)
-FAULTY(int, linkat, SYS_linkat, (int d, const char *from, int e, const char *to, int flags), d, from,
-       e, to, flags)
+FAULTY(int, linkat, SYS_linkat, (int d, const char *from, int e, const char *to, int flags), d,
+       from, e, to, flags)
 FAULTY(ssize_t, getdents64, SYS_getdents64, (int fd, void *buf, size_t n), fd, buf, n)
 FAULTY(ssize_t, copy_file_range, SYS_copy_file_range,
        (int in, off64_t *at, int out, off64_t *to, size_t n, unsigned flags), in, at, out, to, n,
@@ -121,8 +121,8 @@ static int do_remove(void)
     return rc;
 }
 
-static int (*const calls[])(void) = { do_read,           do_replace, do_make,
-                                      do_make_exclusive, do_copy,    do_list, do_remove };
+static int (*const calls[])(void) = { do_read, do_replace, do_make,  do_make_exclusive,
+                                      do_copy, do_list,    do_remove };
 
 /* What these mean is another way of doing it. */
 static bool is_detour(int error)

@@ -101,7 +101,8 @@ static int walks(void *arg)
     (void)arg;
     for (int sorted = 0; sorted <= 1; sorted++) {
         int n = 0, rc;
-        rc = edo_fs_walk("t", &(edo_walk_options){ .sorted = sorted != 0, .stat = true, .after = true },
+        rc = edo_fs_walk("t",
+                         &(edo_walk_options){ .sorted = sorted != 0, .stat = true, .after = true },
                          count_entries, &n);
         if (!refused(rc))
             CHECK_INT(n, ==, 9);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking trees: everything once, in order when wanted, links and loops, what cannot be read, ends in the
- * middle, cancels, memory. */
+/* Walking trees: everything once, in order when wanted, links and loops, what cannot be read, ends
+ * in the middle, cancels, memory. */
 #include "fs_test.h"
 
 enum { SEEN_MAX = 4000, PATH_LEN = 200 };
@@ -312,7 +312,8 @@ FS_TEST(wide, 60)
     CHECK_OK(edo_fs_walk("t", NULL, count_slowly, &n));
     CHECK_INT(n, ==, WIDE + 1);
     n = 0;
-    CHECK_OK(edo_fs_walk("t", &(edo_walk_options){ .sorted = true, .stat = true }, count_slowly, &n));
+    CHECK_OK(
+        edo_fs_walk("t", &(edo_walk_options){ .sorted = true, .stat = true }, count_slowly, &n));
     CHECK_INT(n, ==, WIDE + 1);
     pthread_t t;
     thread_start(&t, count_on_a_thread, &n);

@@ -71,7 +71,8 @@ FS_TEST(writes, 30)
     CHECK_OK(edo_fs_write_all("a", "three", 5, &(edo_write_options){ .no_sync = true }));
     CHECK_UINT(mode_of("a"), ==, 0444);
     umask(022);
-    CHECK_INT(edo_fs_write_all("a", "x", 1, &(edo_write_options){ .exclusive = true }), ==, -EEXIST);
+    CHECK_INT(edo_fs_write_all("a", "x", 1, &(edo_write_options){ .exclusive = true }), ==,
+              -EEXIST);
     CHECK_OK(edo_fs_write_all("new", "x", 1, &(edo_write_options){ .exclusive = true }));
     check_file("a", "three");
     check_file("new", "x");
@@ -120,7 +121,8 @@ FS_TEST(copies, 30)
     CHECK_INT(edo_fs_copy_file("small", "b", &(edo_write_options){ .mode = 0400 }), ==, 5);
     check_file("b", "small");
     CHECK_UINT(mode_of("b"), ==, 0400);
-    CHECK_INT(edo_fs_copy_file("small", "b", &(edo_write_options){ .exclusive = true }), ==, -EEXIST);
+    CHECK_INT(edo_fs_copy_file("small", "b", &(edo_write_options){ .exclusive = true }), ==,
+              -EEXIST);
     put_file("empty", "");
     CHECK_INT(edo_fs_copy_file("empty", "c", NULL), ==, 0);
     check_file("c", "");

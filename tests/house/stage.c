@@ -414,8 +414,9 @@ static void put(const char *path)
 /* A directory for each example, with what it needs in it. */
 static void make_files(const char *example_name)
 {
-    static const char *const names[] = { "log.txt", "input.csv", "config.toml", "data.new", "data.old",
-                                         "run.sh", "data.db", "data/x", "conf.d/x", "build/x/y" };
+    static const char *const names[] = { "log.txt",  "input.csv", "config.toml", "data.new",
+                                         "data.old", "run.sh",    "data.db",     "data/x",
+                                         "conf.d/x", "build/x/y" };
     must(edo_fs_mkdir_all(example_name, 0));
     must(chdir(example_name));
     must(edo_fs_mkdir_all("in/data", 0));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on files and paths by the ring. What of them the kernel gives to threads of its own anyway, and
- * which are worth it, is told in docs/internals/files.md. */
+/* Operations on files and paths by the ring. What of them the kernel gives to threads of its own
+ * anyway, and which are worth it, is told in docs/internals/files.md. */
 #include "io/file.h"
 #include "io/probes.h"
 #include "io/uring/uring.h"
