@@ -28,9 +28,6 @@ static const char *const why_names[EDO__WHYS] = {
     [EDO__WHY_WRITE] = "write",
     [EDO__WHY_ACCEPT] = "accept",
     [EDO__WHY_CONNECT] = "connect",
-    [EDO__WHY_FILE] = "file operation",
-    [EDO__WHY_FILE_LOCK] = "file lock",
-    [EDO__WHY_WATCHER] = "file watcher",
     [EDO__WHY_BLOCKING] = "blocking job",
     [EDO__WHY_GROUP_CLOSE] = "group to close",
     [EDO__WHY_GROUP_NEXT] = "next child",
@@ -41,6 +38,9 @@ static const char *const why_names[EDO__WHYS] = {
     [EDO__WHY_DELAYQUEUE] = "delay queue",
     [EDO__WHY_RATELIMIT] = "rate limit",
     [EDO__WHY_TRACKER] = "tracker to end",
+    [EDO__WHY_FILE] = "file operation",
+    [EDO__WHY_FILE_LOCK] = "file lock",
+    [EDO__WHY_FILE_WATCH] = "file watcher",
     [EDO__WHY_OTHER] = "something",
 };
 
