@@ -4,6 +4,7 @@
  * Tokio and Go in ../peers do the same with the same counts. Written as a user would write it,
  * against the public headers only; it must never reach into the library to look better. */
 #include "bench.h"
+#include "files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -693,6 +694,9 @@ static const struct scenario {
     { "tcp_echo", tcp_echo, NULL },
     { "tcp_echo_1", tcp_echo_1, NULL },
     { "tcp_echo_16k", tcp_echo_16k, NULL },
+    { "fs_small", fs_small, NULL },
+    { "fs_large", fs_large, NULL },
+    { "fs_walk", fs_walk, NULL },
     { "sleepers", NULL, sleepers },
     { "idle", NULL, idle },
     { "wake", NULL, wake },
@@ -770,6 +774,7 @@ int main(int argc, char **argv)
         return 3;
     if (strcmp(plan.scenario, "mem_spawn") == 0)
         return mem_spawn(&plan); /* makes a runtime of its own */
+    MUST(make_files(plan.scenario) == 0);
     edo_config config = { .workers = plan.workers };
     int rc = edo_run(&config, root, &plan);
     if (rc < 0)

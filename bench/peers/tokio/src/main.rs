@@ -2,6 +2,7 @@
 //! The benchmark programs of bench/ for Tokio. One run measures one scenario and prints one line:
 //! `scenario workers value key=value...`. bench/README.md says what each scenario does; the Edo and Go
 //! programs do the same with the same counts.
+mod files;
 mod memory;
 mod ops;
 mod sleep;
@@ -77,6 +78,9 @@ fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
         "mutex" => measure(plan, ops::mutex),
         "skynet" => measure(plan, ops::skynet),
         "chain" => measure(plan, ops::chain),
+        "fs_small" => measure(plan, files::small),
+        "fs_large" => measure(plan, files::large),
+        "fs_walk" => measure(plan, files::walk),
         "sleepers" => on_worker(plan, sleep::sleepers(plan)),
         "idle" => on_worker(plan, sleep::idle(plan)),
         "wake" => on_worker(plan, sleep::wake(plan)),
