@@ -31,6 +31,18 @@ static int by_to(const void *a, const void *b)
     return x->to != y->to ? (x->to > y->to) - (x->to < y->to) : by_from(a, b);
 }
 
+/* For somebody who came after the list of tasks was begun: who goes on, as far as is known. */
+static bool waits_for_unlisted(const edo__inspection *in, const edo__seen_wait *w)
+{
+    if (w->ends == EDO__ENDS_TASK)
+        return w->by >= in->used;
+    for (uint32_t i = 0; w->ends == EDO__ENDS_USERS && i < w->n_users; i++) {
+        if (w->users[i] >= in->used)
+            return true;
+    }
+    return false;
+}
+
 static void take_nodes(edo__inspection *in)
 {
     for (uint32_t i = 0; i < in->used; i++) {
@@ -44,7 +56,9 @@ static void take_nodes(edo__inspection *in)
         n->wait = p.wait;
         n->state = (uint8_t)p.state;
         n->waits = p.frozen;
-        n->alive = !p.frozen || p.wait.ends == EDO__ENDS_ITSELF;
+        if (p.frozen && waits_for_unlisted(in, &p.wait))
+            n->wait.ends = EDO__ENDS_ITSELF;
+        n->alive = !p.frozen || n->wait.ends == EDO__ENDS_ITSELF;
         n->next = EDO__NOBODY;
     }
 }
