@@ -23,6 +23,10 @@ if(NOT CMAKE_CROSSCOMPILING)
     if(CURL_FOUND)
         set(EDO_HAVE_curl TRUE)
     endif()
+    find_package(OpenSSL 3.0)
+    if(OPENSSL_FOUND)
+        set(EDO_HAVE_openssl TRUE)
+    endif()
 
     # Of the distribution: a name, its header, its library.
     function(edo_find_system name header library)

@@ -4,7 +4,7 @@
 # Links everything there is; what is not used is not linked in.
 function(edo_link_all target)
     target_link_libraries(${target} PRIVATE edo_flags)
-    foreach(lib edo-http edo deps::yyjson deps::llhttp deps::teptris deps::yaml
+    foreach(lib edo-http edo-tls edo deps::yyjson deps::llhttp deps::teptris deps::yaml
                 deps::crypto)
         if(TARGET ${lib})
             target_link_libraries(${target} PRIVATE ${lib})
@@ -17,7 +17,7 @@ endfunction()
 function(edo_missing_for out source)
     file(STRINGS "${source}" includes REGEX "^[ \t]*#[ \t]*include")
     set(missing "")
-    foreach(pair "edo/http.h=http" "yyjson.h=yyjson" "llhttp.h=llhttp" "teptris/=teptris"
+    foreach(pair "edo/http.h=http" "edo/tls.h=tls" "yyjson.h=yyjson" "llhttp.h=llhttp" "teptris/=teptris"
                  "yaml.h=yaml" "curl/curl.h=curl" "openssl/=crypto")
         string(REPLACE "=" ";" pair ${pair})
         list(GET pair 0 header)
