@@ -7,6 +7,9 @@
 #ifdef EXAMPLE_http
 #include <edo/http.h>
 #endif
+#ifdef EXAMPLE_tls
+#include <edo/tls.h>
+#endif
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +119,15 @@ extern edo_chan *d;
 #ifdef EXAMPLE_http
 extern edo_http_client *client;
 extern edo_http_response r;
+#endif
+#ifdef EXAMPLE_tls
+extern edo_tls_config *config;
+extern edo_tls_error error;
+struct holder {
+    edo_tls_config *config;
+};
+extern struct holder *other;
+void speak_http2(edo_stream *s);
 #endif
 #if defined(EXAMPLE_io) || defined(EXAMPLE_writer) || defined(EXAMPLE_reader) ||                   \
     defined(EXAMPLE_udp)

@@ -10,7 +10,8 @@ sanitize=$(sed -n 's/^EDO_SANITIZE:STRING=//p' "$BUILD_DIR/CMakeCache.txt")
 cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$BUILD_DIR/CMakeCache.txt")
 library=$(find "$BUILD_DIR" -name 'libedo.a' -o -name 'libedo.so' | head -n 1)
 libs=$(sed -n 's/^Libs: .*-ledo//p' "$BUILD_DIR/edo.pc") # what libedo needs itself
-passed=0 failed=0
+tls=$(find "$BUILD_DIR" -name 'libedo-tls.a' -o -name 'libedo-tls.so' | head -n 1)
+passed=0 failed=0 skipped=0
 
 # block LANGUAGE FILE: the first block of that language
 block() {
@@ -26,8 +27,18 @@ for page in "$SOURCE_DIR"/docs/guide/[0-9]*.md; do
         failed=$((failed + 1))
         continue
     fi
+    upper=''
+    if grep -q '<edo/tls.h>' "$work/$name.c"; then
+        if [ -z "$tls" ]; then
+            echo "skip $name: libedo-tls was left out"
+            skipped=$((skipped + 1))
+            continue
+        fi
+        upper="$tls -lssl -lcrypto"
+    fi
+    # shellcheck disable=SC2086
     if ! "$cc" -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Werror -g ${sanitize:+-fsanitize=$sanitize} \
-        -I"$SOURCE_DIR/include" "$work/$name.c" "$library" $libs -o "$work/$name" \
+        -I"$SOURCE_DIR/include" "$work/$name.c" ${upper%% *} "$library" ${upper#* } $libs -o "$work/$name" \
         >"$work/$name.log" 2>&1; then
         echo "not ok $name: does not compile"
         cat "$work/$name.log"
@@ -45,5 +56,5 @@ for page in "$SOURCE_DIR"/docs/guide/[0-9]*.md; do
         passed=$((passed + 1))
     fi
 done
-echo "$passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $passed -ge 10 ]

@@ -52,6 +52,10 @@ if(TARGET edo::http)
     add_executable(hello-http ../hello.c)
     target_link_libraries(hello-http PRIVATE edo::http)
 endif()
+if(TARGET edo::tls)
+    add_executable(hello-tls ../hello.c)
+    target_link_libraries(hello-tls PRIVATE edo::tls)
+endif()
 END
 {
     cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$prefix" \

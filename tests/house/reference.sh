@@ -61,6 +61,17 @@ fi
 not_run='
 edo_tcp_connect: a server at port 8080
 edo_http_fetch: a server
+edo_tls_config_create: certificates
+edo_tls_config_reload: certificates
+edo_tls_config_ref: certificates
+edo_tls_config_destroy: certificates
+edo_tls_connect: a server
+edo_tls_client: a server
+edo_tls_server: certificates
+edo_tls_reason: a server
+edo_tls_describe: a server
+edo_tls_export: a server
+edo_tls_update_keys: a server
 edo_http_response_header: an answer of a server
 edo_http_response_header_next: an answer of a server
 '
