@@ -176,16 +176,22 @@ static int writes(void *arg)
     return 0;
 }
 
+static void await_writes(exchange *x, unsigned n)
+{
+    while (__atomic_load_n(&x->written, __ATOMIC_ACQUIRE) < n)
+        sched_yield();
+}
+
 static void exchange_between(edo_runtime *opener, edo_runtime *reader)
 {
     exchange x = { 0 };
     CHECK_INT(edo_runtime_block_on(opener, opens, &x), ==, 0);
     CHECK_OK(edo_runtime_spawn(opener, writes, &x));
     CHECK_INT(edo_runtime_block_on(reader, reads, &x), ==, 0);
+    await_writes(&x, 1); /* it may still be reading its last answer */
     CHECK_OK(edo_runtime_spawn(opener, writes, &x));
     CHECK_INT(reads(&x), ==, 0); /* a foreign thread */
-    while (__atomic_load_n(&x.written, __ATOMIC_ACQUIRE) < 2)
-        sched_yield();
+    await_writes(&x, 2);
     edo_close(x.s[0]);
     edo_close(x.s[1]);
 }
