@@ -142,6 +142,7 @@ TEST(a_queued_job_is_taken_back)
 /* At most so many threads, and of the CPU class at most one per core. */
 typedef struct gauge {
     unsigned live, most;
+    unsigned least; /* so many must be there at once, sooner or later */
 } gauge;
 
 static int gauged(void *arg)
@@ -152,7 +153,9 @@ static int gauged(void *arg)
         if (__atomic_compare_exchange_n(&g->most, &most, live, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST))
             break;
-    pause_us(300);
+    do
+        pause_us(300);
+    while (LOAD(&g->most) < g->least);
     ADD(&g->live, -1u);
     return 0;
 }
@@ -165,7 +168,7 @@ static int gauged_cpu(void *arg)
 static int limits(void *arg)
 {
     (void)arg;
-    gauge user = { 0 }, cpu = { 0 };
+    gauge user = { .least = 2 }, cpu = { 0 };
     edo_group g;
     CHECK_OK(edo_group_open(&g, NULL));
     for (int i = 0; i < 100; i++) {
