@@ -113,6 +113,8 @@ extern edo_delay d;
 extern edo_dir *d;
 extern edo_dir_entry e;
 extern edo_file *f;
+#elif defined(EXAMPLE_fs_tree)
+extern edo_fs_watcher *watcher;
 #else
 extern edo_chan *d;
 #endif

@@ -182,6 +182,8 @@ edo_delay d;
 edo_dir *d;
 edo_dir_entry e;
 edo_file *f;
+#elif defined(EXAMPLE_fs_tree)
+edo_fs_watcher *watcher;
 #else
 edo_chan *d;
 #endif
@@ -433,6 +435,9 @@ static void make_files(const char *example_name)
 #ifdef EXAMPLE_fs
     must(edo_fs_open(&f, "input.csv", O_RDWR, 0));
     must(edo_fs_opendir(&d, ".", NULL));
+#else
+    must(edo_fs_watch(&watcher, ".", NULL));
+    put("news");
 #endif
 }
 #endif
