@@ -165,7 +165,7 @@ static void in_dir(edo_fs_watcher *w, const struct inotify_event *e, char *path)
     bool dir = (e->mask & IN_ISDIR) != 0;
     if ((e->mask & IN_MOVED_TO) != 0)
         moved_here(w, e, path, dir);
-    moved_away(w);
+    moved_away(w); /* another one, which stays alone */
     if ((e->mask & IN_MOVED_FROM) != 0) {
         w->cookie = e->cookie;
         w->moved_dir = dir;
@@ -187,7 +187,6 @@ static void in_dir(edo_fs_watcher *w, const struct inotify_event *e, char *path)
 static void itself(edo_fs_watcher *w, const struct inotify_event *e, const edo__watched *d)
 {
     bool dir = (e->mask & IN_ISDIR) != 0;
-    moved_away(w);
     if (!d->root)
         return;
     if ((e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) != 0)
@@ -208,6 +207,8 @@ static void take_record(edo_fs_watcher *w, const struct inotify_event *e)
         edo__watch_overflow(w);
         return;
     }
+    if ((e->mask & IN_MOVED_TO) == 0)
+        moved_away(w); /* may take watches away */
     edo__watched *d = edo__watched_find(w, e->wd);
     if (d == NULL)
         return;
