@@ -144,8 +144,8 @@ int edo_fs_watch_remove(edo_fs_watcher *w, const char *path);
  * Threads:  any, one at a time */
 EDO_MUST_CHECK int edo_fs_watch_next(edo_fs_watcher *w, edo_fs_event *out);
 
-/* edo_fs_watch_fd - a descriptor that is readable when something may have happened: for EDO_READABLE() in
- * edo_select(). It stays the watcher's and must not be read.
+/* edo_fs_watch_fd - a descriptor that is readable when something may have happened: for
+ * EDO_READABLE() in edo_select(). It stays the watcher's and must not be read.
  * edo_fs_watch_close - watches no longer. NULL is allowed.
  *
  *     edo_fs_watch_close(watcher);

@@ -45,7 +45,7 @@ struct edo_fs_watcher {
     edo__change *first, *last; /* in the order of their first happening */
     edo__change **hash;        /* by path */
     size_t n_changes;
-    int64_t now; /* the task's clock, for the job as well */
+    int64_t now;       /* the task's clock, for the job as well */
     edo__change *told; /* what the caller may be looking at */
 
     uint32_t cookie; /* of a move whose other half may follow; 0: none */
