@@ -27,6 +27,10 @@ enum {
     STALL_TICKERS = 4,
     ECHO_CLIENTS = 50,
     ECHO_MAX = 16384,
+    CONNECT_CLIENTS = 16,
+    UDP_CLIENTS = 50,
+    UDP_SIZE = 64,
+    UDP_WINDOW = 64,
 };
 
 #define HOUR EDO_SEC(3600)

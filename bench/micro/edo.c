@@ -5,6 +5,7 @@
  * against the public headers only; it must never reach into the library to look better. */
 #include "bench.h"
 #include "files.h"
+#include "sockets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -697,6 +698,9 @@ static const struct scenario {
     { "fs_small", fs_small, NULL },
     { "fs_large", fs_large, NULL },
     { "fs_walk", fs_walk, NULL },
+    { "connect", connect_rate, NULL },
+    { "udp_echo", udp_echo, NULL },
+    { "udp_packets", udp_packets, NULL },
     { "sleepers", NULL, sleepers },
     { "idle", NULL, idle },
     { "wake", NULL, wake },

@@ -33,6 +33,7 @@
 #include <edo/trace.h>
 #include <edo/tracker.h>
 #include <edo/udp.h>
+#include <edo/unix.h>
 #include <edo/watch.h>
 #include <edo/writer.h>
 

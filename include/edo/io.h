@@ -54,6 +54,17 @@ EDO_MUST_CHECK ssize_t edo_read(edo_stream *s, void *buf, size_t n);
  * Threads:  any; one reader at a time */
 EDO_MUST_CHECK ssize_t edo_readv(edo_stream *s, const struct iovec *iov, int count);
 
+/* edo_peek - edo_read() that leaves the bytes there for the next read: to find out what a peer speaks,
+ * before somebody is chosen who reads it. (An edo_reader can do that with every stream.)
+ * Returns what edo_read() does; -EOPNOTSUPP: it is no stream over a socket.
+ *
+ *     ssize_t n = edo_peek(s, head, sizeof head);
+ *
+ * Suspends: maybe
+ * Cancel:   checkpoint
+ * Threads:  any; one reader at a time */
+EDO_MUST_CHECK ssize_t edo_peek(edo_stream *s, void *buf, size_t n);
+
 /* edo_read_full - reads exactly n bytes.
  * Returns n; EDO_EEOF when the stream ended before; or the codes of edo_read(). On failure the
  * bytes read so far are in buf and lost to the stream.

@@ -62,6 +62,11 @@ static int fd_fd(const edo_stream *s)
 
 static const edo__stream_ops fd_ops = { fd_readv, fd_writev, fd_shutdown, fd_close, fd_fd };
 
+edo__fd_stream *edo__fd_stream_of(edo_stream *s)
+{
+    return s->ops == &fd_ops ? (edo__fd_stream *)s : NULL;
+}
+
 edo__fd_stream *edo__fd_stream_alloc(void)
 {
     return calloc(1, sizeof(edo__fd_stream));

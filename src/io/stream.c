@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/atomic.h"
 #include "core/wait.h"
+#include "io/sys.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -191,6 +192,30 @@ ssize_t edo_write(edo_stream *s, const void *buf, size_t n)
 {
     const struct iovec iov = { .iov_base = (void *)buf, .iov_len = n };
     return edo_writev(s, &iov, 1);
+}
+
+ssize_t edo__stream_attempt(edo_stream *s, const edo__attempt *what)
+{
+    edo__fd_stream *f = edo__fd_stream_of(s);
+    if (f == NULL || (f->desc.flags & EDO__DESC_SOCKET) == 0)
+        return -EOPNOTSUPP;
+    bool writes = what->events == EDO_WRITABLE;
+    uint32_t *busy = writes ? &s->writing : &s->reading;
+    enter(busy);
+    ssize_t rc = writes ? refused(s) : 1;
+    if (rc > 0)
+        rc = f->backend->attempt(&f->desc, what);
+    leave(busy);
+    return rc;
+}
+
+ssize_t edo_peek(edo_stream *s, void *buf, size_t n)
+{
+    struct iovec iov = { .iov_base = buf, .iov_len = n };
+    const edo__attempt what = {
+        .call = edo__sys_peek, .arg = &iov, .events = EDO_READABLE, .why = EDO__WHY_READ
+    };
+    return n == 0 ? edo__checkpoint(edo__self()) : edo__stream_attempt(s, &what);
 }
 
 int edo_shutdown(edo_stream *s)

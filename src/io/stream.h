@@ -4,6 +4,7 @@
 #define EDO_IO_STREAM_H
 
 #include "core/backend.h"
+#include "io/desc.h"
 
 #include <edo/io.h>
 
@@ -47,5 +48,11 @@ typedef struct edo__fd_stream {
 edo__fd_stream *edo__fd_stream_alloc(void); /* NULL: no memory; free(3) undoes it */
 /* fd: non-blocking, the stream's on success. flags: EDO__DESC_*. */
 int edo__fd_stream_open(edo__fd_stream *s, const edo__backend *backend, int fd, uint32_t flags);
+
+/* Runs an attempt on a stream over a socket, as its one reader or writer by what->events.
+ * -EOPNOTSUPP: it is another kind of stream. */
+ssize_t edo__stream_attempt(edo_stream *s, const edo__attempt *what);
+/* NULL: it is another kind of stream. */
+edo__fd_stream *edo__fd_stream_of(edo_stream *s);
 
 #endif

@@ -59,6 +59,16 @@ EDO__NOINLINE ssize_t edo__sys_readv(const edo__desc *d, const struct iovec *iov
     return r >= 0 ? r : -errno;
 }
 
+EDO__NOINLINE ssize_t edo__sys_peek(const edo__desc *d, void *arg)
+{
+    const struct iovec *iov = arg;
+    ssize_t r;
+    do {
+        r = recv(d->fd, iov->iov_base, iov->iov_len, MSG_PEEK);
+    } while (r < 0 && errno == EINTR);
+    return r >= 0 ? r : -errno;
+}
+
 /* Only sockets can be written to without SIGPIPE. For the others it is blocked around the call and,
  * if it was raised, taken back before anybody sees it; the process's own handling stays as it
  * is. */

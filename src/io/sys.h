@@ -9,6 +9,7 @@
 
 int edo__sys_ready(int fd, unsigned events); /* edo.h's events that are ready now; 0: none */
 ssize_t edo__sys_readv(const edo__desc *d, const struct iovec *iov, int n);
+ssize_t edo__sys_peek(const edo__desc *d, void *arg); /* an attempt; arg: struct iovec */
 ssize_t edo__sys_writev(const edo__desc *d, const struct iovec *iov, int n);
 int edo__sys_accept(int fd, struct sockaddr *addr, socklen_t *len);
 int edo__sys_connect(int fd, const struct sockaddr *addr, socklen_t len);

@@ -13,6 +13,7 @@ struct edo_udp {
     edo__desc desc; /* first member: the calls find the rest by it */
     const edo__backend *backend;
     uint32_t users;          /* atomic: calls that may suspend; for the assertion only */
+    struct edo__file *file;  /* of a Unix socket, removed when it is closed; or NULL */
     uint16_t family;         /* AF_* */
     bool errors, local, gro; /* as in edo_udp_options */
 };

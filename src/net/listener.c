@@ -8,6 +8,7 @@
 #include "io/desc.h"
 #include "io/stream.h"
 #include "net/socket.h"
+#include "net/unix_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +113,7 @@ void edo_listener_close(edo_listener *l)
     edo_assert(edo__aload(&l->accepting, EDO__RLX) == 0);
     int fd = l->desc.fd;
     l->backend->desc_close(&l->desc);
+    edo__file_remove(l->file); /* first: nobody shall connect to what nobody accepts from */
     edo__socket_close(fd);
     free(l);
 }

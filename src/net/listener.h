@@ -14,7 +14,8 @@ struct edo_listener {
     uint32_t accepting; /* atomic: calls inside edo_accept(); for the assertion only */
     uint32_t accepted;  /* EDO__DESC_* of the connections */
     uint16_t port;
-    bool quickack; /* not inherited by connections */
+    struct edo__file *file; /* of a Unix socket, removed when it is closed; or NULL */
+    bool quickack;          /* not inherited by connections */
 };
 
 /* In two steps, so that what can fail is done before there is a socket to lose. */

@@ -7,13 +7,17 @@
 #include "core/wait.h"
 #include "net/resolve.h"
 #include "net/socket.h"
+#include "net/unix_file.h"
 
 #include <edo/io.h>
+#include <edo/time.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 
+#define PAUSE_FIRST EDO_US(100)
+#define PAUSE_MOST EDO_MS(20)
 #define EDO__NOINLINE __attribute__((noinline))
 
 static const edo_udp_options defaults;
@@ -175,6 +179,7 @@ void edo_udp_close(edo_udp *u)
     edo_assert(edo__aload(&u->users, EDO__RLX) == 0); /* closed while somebody uses it */
     int fd = u->desc.fd;
     u->backend->desc_close(&u->desc);
+    edo__file_remove(u->file);
     edo__socket_close(fd);
     free(u);
 }
@@ -211,9 +216,27 @@ static ssize_t attempt_send(edo_udp *u, call_fn *call, void *arg)
     return attempt(u, call, arg, EDO_WRITABLE, EDO__WHY_WRITE);
 }
 
+/* The kernel says when a connected Unix socket can take more, and of one that is called by its address
+ * it does not: so it is asked again after a while. */
+static ssize_t send_pausing(edo_udp *u, call_fn *call, void *arg)
+{
+    int64_t pause = PAUSE_FIRST;
+    ssize_t rc = edo__checkpoint(edo__self());
+    while (rc >= 0) {
+        rc = call(&u->desc, arg);
+        if (rc != -EAGAIN)
+            break;
+        rc = edo_sleep(pause);
+        pause = pause < PAUSE_MOST / 2 ? pause * 2 : PAUSE_MOST;
+    }
+    return rc;
+}
+
 ssize_t edo_udp_send_to(edo_udp *u, const void *data, size_t n, const edo_address *to)
 {
     edo__dgram_send s = { data, n, to };
+    if (to != NULL && u->family == AF_UNIX)
+        return send_pausing(u, edo__dgram_send_call, &s);
     return attempt_send(u, edo__dgram_send_call, &s);
 }
 
@@ -256,9 +279,14 @@ int edo_udp_send_many(edo_udp *u, const edo_datagram *list, int count)
     edo__dgram_many m = { (edo_datagram *)list, count }; /* not written to */
     if (count < 1)
         return -EINVAL;
-    for (int i = 0; i < count; i++)
+    bool addressed = false;
+    for (int i = 0; i < count; i++) {
         if (list[i].segment > UINT16_MAX)
             return -EINVAL;
+        addressed |= list[i].address != NULL;
+    }
+    if (addressed && u->family == AF_UNIX)
+        return (int)send_pausing(u, edo__dgram_send_many_call, &m);
     return (int)attempt_send(u, edo__dgram_send_many_call, &m);
 }
 

@@ -172,6 +172,10 @@ extern edo_address from, to;
 extern edo_listener *l;
 extern int inherited;
 #endif
+#ifdef EXAMPLE_unix
+extern edo_listener *l;
+extern int fd;
+#endif
 #ifdef EXAMPLE_udp
 extern edo_udp *u;
 extern int inherited;

@@ -245,6 +245,10 @@ edo_address from, to;
 edo_listener *l;
 int inherited;
 #endif
+#ifdef EXAMPLE_unix
+edo_listener *l;
+int fd;
+#endif
 #ifdef EXAMPLE_udp
 edo_udp *u;
 int inherited;
@@ -350,6 +354,19 @@ static void make_connections(edo_listener **listens)
 }
 #endif
 
+#ifdef EXAMPLE_unix
+/* s becomes one end of a pair, and what was sent to it is a descriptor; somebody listens at a path. */
+static void make_unix(const char *example_name)
+{
+    edo_stream *sender;
+    must(edo_close(s));
+    must(edo_unix_pair(&s, &sender));
+    must(edo_unix_send_fds(sender, "take", 4, &fd, 1));
+    if (is(example_name, "edo_unix_connect"))
+        must(edo_unix_listen(&l, "./service.socket", NULL));
+}
+#endif
+
 #ifdef EXAMPLE_udp
 /* It has sent something to itself, twice. */
 static void make_datagrams(void)
@@ -389,7 +406,7 @@ static void make_common(const char *example_name)
 #endif
 }
 
-static void make_network(void)
+static void make_network(const char *example_name)
 {
 #ifdef EXAMPLE_address
     must(edo_address_parse(&from, "[::1]:80"));
@@ -402,9 +419,13 @@ static void make_network(void)
     edo_listener *listens;
     make_connections(&listens);
 #endif
+#ifdef EXAMPLE_unix
+    make_unix(example_name);
+#endif
 #ifdef EXAMPLE_udp
     make_datagrams();
 #endif
+    (void)example_name;
 }
 
 #if defined(EXAMPLE_fs) || defined(EXAMPLE_fs_tree)
@@ -594,7 +615,7 @@ static int on_stage(void *chosen)
     edo_scope_open(&time, EDO_SEC(100));
     edo_scope_open_token(&stopped, stop, EDO_FOREVER);
     must(edo_group_open(&g, NULL));
-    make_network();
+    make_network(e->name);
     make_own(e->name);
     finish(e->name, e->run(NULL));
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,6 +33,9 @@ FAULTY(int, socket, SYS_socket, (int family, int type, int protocol), family, ty
 FAULTY(int, bind, SYS_bind, (int fd, const struct sockaddr *a, socklen_t n), fd, a, n)
 FAULTY(int, listen, SYS_listen, (int fd, int n), fd, n)
 FAULTY(int, connect, SYS_connect, (int fd, const struct sockaddr *a, socklen_t n), fd, a, n)
+FAULTY(int, socketpair, SYS_socketpair, (int family, int type, int protocol, int fds[2]), family,
+       type, protocol, fds)
+FAULTY(int, fchmod, SYS_fchmod, (int fd, mode_t mode), fd, mode)
 FAULTY(int, setsockopt, SYS_setsockopt, (int fd, int level, int name, const void *v, socklen_t n),
        fd, level, name, v, n)
 FAULTY(int, getsockopt, SYS_getsockopt, (int fd, int level, int name, void *v, socklen_t *n), fd,
@@ -129,7 +133,73 @@ static int lookups(void *arg)
     return n < 0 ? n : 0;
 }
 
-static edo_fn *const attempts[] = { datagrams, connections, lookups };
+/* Connections, datagrams and a descriptor over Unix sockets. */
+static int talk_unix(edo_listener *l, const char *path)
+{
+    edo_stream *c, *s;
+    char buf[8];
+    int fd = 0, got = -1;
+    size_t count = 0;
+    int rc = edo_unix_connect(&c, path);
+    if (rc < 0)
+        return rc;
+    rc = edo_accept(l, &s);
+    if (rc == 0) {
+        rc = (int)edo_unix_send_fds(c, "fd", 2, &fd, 1);
+        if (rc > 0)
+            rc = (int)edo_unix_recv_fds(s, buf, 8, &got, 1, &count);
+        if (count > 0)
+            close(got);
+        edo_close(s);
+    }
+    edo_close(c);
+    return rc;
+}
+
+static int unix_pairs(void)
+{
+    edo_udp *u, *v;
+    edo_stream *a, *b;
+    int rc = edo_unix_pair(&a, &b);
+    if (rc < 0)
+        return rc;
+    edo_close(a);
+    edo_close(b);
+    rc = edo_unix_datagram_pair(&u, &v);
+    if (rc < 0)
+        return rc;
+    rc = (int)edo_udp_send(u, "x", 1);
+    edo_udp_close(u);
+    edo_udp_close(v);
+    return rc < 0 ? rc : 0;
+}
+
+static char path[64];
+
+static int unix_sockets(void *arg)
+{
+    (void)arg;
+    edo_listener *l;
+    edo_udp *u;
+    const edo_unix_options o = { .mode = 0600, .replace = true, .sndbuf = 9000 };
+    snprintf(path, sizeof path, "/tmp/edo-faults-%ld", (long)getpid());
+    int rc = edo_unix_listen(&l, path, &o);
+    if (rc == 0) {
+        rc = talk_unix(l, path);
+        edo_listener_close(l);
+    }
+    CHECK_INT(access(path, F_OK), ==, -1); /* removed, whatever has failed */
+    if (rc < 0)
+        return rc;
+    rc = edo_unix_datagram(&u, path, &o);
+    if (rc == 0)
+        edo_udp_close(u);
+    CHECK_INT(access(path, F_OK), ==, -1);
+    return rc == 0 ? unix_pairs() : rc;
+}
+
+static edo_fn *const attempts[] = { datagrams, connections, unix_sockets, lookups };
+enum { LOOKUPS = 3 };
 
 static int next_fd(void)
 {
@@ -167,7 +237,7 @@ TEST_TIMEOUT(calls_that_fail, 60)
     static const int errors[] = { ENOMEM, ENOBUFS, EPERM };
     for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
         STORE(&failing, errors[e]);
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < LOOKUPS; i++)
             CHECK_INT(edo_run(&(edo_config){ .workers = 1, .stuck_after = EDO_FOREVER }, calls_fail,
                               (void *)&attempts[i]),
                       ==, 0);
@@ -196,10 +266,17 @@ TEST_TIMEOUT(connections_without_memory, 60)
     fail_each(allocations_fail);
 }
 
-TEST_TIMEOUT(lookups_without_memory, 60)
+TEST_TIMEOUT(unix_sockets_without_memory, 60)
 {
     needs_own_malloc();
     current = 2;
+    fail_each(allocations_fail);
+}
+
+TEST_TIMEOUT(lookups_without_memory, 60)
+{
+    needs_own_malloc();
+    current = LOOKUPS;
     fail_each(allocations_fail);
 }
 

@@ -54,6 +54,10 @@ var scenarios = map[string]func(plan) (float64, string){
 	"idle":       idle,
 	"wake":       wake,
 
+	"connect":     measure(connect),
+	"udp_echo":    measure(udpEcho),
+	"udp_packets": measure(udpPackets),
+
 	"stall_spin":    func(p plan) (float64, string) { return stall(p, true, false) },
 	"stall_sleep":   func(p plan) (float64, string) { return stall(p, true, true) },
 	"stall_spin_1":  func(p plan) (float64, string) { return stall(p, false, false) },

@@ -6,6 +6,7 @@ mod files;
 mod memory;
 mod ops;
 mod sleep;
+mod sockets;
 mod stall;
 mod usage;
 
@@ -31,7 +32,7 @@ fn build_runtime(plan: Plan) -> Runtime {
         b.worker_threads(plan.workers);
         b
     };
-    builder.enable_time().build().expect("runtime")
+    builder.enable_all().build().expect("runtime")
 }
 
 /// Runs `body` as a spawned task, so that it is on a worker and not on the thread of `block_on`.
@@ -81,6 +82,9 @@ fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
         "fs_small" => measure(plan, files::small),
         "fs_large" => measure(plan, files::large),
         "fs_walk" => measure(plan, files::walk),
+        "connect" => measure(plan, sockets::connect),
+        "udp_echo" => measure(plan, sockets::udp_echo),
+        "udp_packets" => measure(plan, sockets::udp_packets),
         "sleepers" => on_worker(plan, sleep::sleepers(plan)),
         "idle" => on_worker(plan, sleep::idle(plan)),
         "wake" => on_worker(plan, sleep::wake(plan)),
