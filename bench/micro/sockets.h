@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* connect: clients connect, send a byte, get it back and reset the connection, so that no port is kept. */
+/* connect: clients connect, send a byte, get it back and reset the connection, so that no port is
+ * kept. */
 struct door {
     edo_listener *l;
     edo_group *connections;

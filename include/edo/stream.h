@@ -172,14 +172,12 @@ typedef struct edo_copy_state {
     bool edo__open;   /* the library's, and so is what follows                     */
     size_t edo__size;
     edo_reader edo__reader;
+    struct edo__splice *edo__pipe;
 } edo_copy_state;
 
 #define EDO_COPY_STATE_INIT                                                                        \
     {                                                                                              \
-        0, 0, false, false, 0,                                                                     \
-        {                                                                                          \
-            0, 0, 0, 0, 0, 0, 0, false                                                             \
-        }                                                                                          \
+        0, 0, false, false, 0, { 0, 0, 0, 0, 0, 0, 0, false }, 0                                   \
     }
 
 /* edo_copy_state_deinit - frees its buffer; bytes that it still has, read - written of them, are
@@ -196,7 +194,8 @@ typedef struct edo_copy_state {
 void edo_copy_state_deinit(edo_copy_state *state);
 
 typedef struct edo_copy_options {
-    size_t buffer_size;    /* bytes; 0: 16 KiB                                                  */
+    size_t buffer_size;    /* bytes; 0: 16 KiB, and up to 256 KiB in a pipe when much goes from one
+                              socket or pipe to another (see edo_copy())                        */
     uint64_t limit;        /* stop after so many bytes; 0: no limit                             */
     uint64_t *copied;      /* set to the bytes written to the destination, on failure too; NULL */
     edo_copy_state *state; /* keeps what was read and not written: then nothing is ever lost, and
@@ -210,6 +209,9 @@ typedef struct edo_copy_options {
  * Returns the number of bytes this call has written; -ECANCELED; -ENOMEM; a code of edo_read() or
  * edo_write(). On failure bytes that were read from src and not yet written are lost, at most
  * buffer_size of them, unless options->state keeps them (or a reader does: edo_reader_copy()).
+ * Where both are streams over sockets or pipes, and much is coming, the bytes go from one to the
+ * other within the kernel (splice(2)), through a pipe that takes two descriptors meanwhile; not with
+ * a buffer_size below 64 KiB.
  *
  *     edo_copy_state state = EDO_COPY_STATE_INIT;
  *     edo_copy_options options = { .state = &state };

@@ -197,7 +197,7 @@ ssize_t edo_write(edo_stream *s, const void *buf, size_t n)
 ssize_t edo__stream_attempt(edo_stream *s, const edo__attempt *what)
 {
     edo__fd_stream *f = edo__fd_stream_of(s);
-    if (f == NULL || (f->desc.flags & EDO__DESC_SOCKET) == 0)
+    if (f == NULL)
         return -EOPNOTSUPP;
     bool writes = what->events == EDO_WRITABLE;
     uint32_t *busy = writes ? &s->writing : &s->reading;
@@ -215,6 +215,9 @@ ssize_t edo_peek(edo_stream *s, void *buf, size_t n)
     const edo__attempt what = {
         .call = edo__sys_peek, .arg = &iov, .events = EDO_READABLE, .why = EDO__WHY_READ
     };
+    const edo__fd_stream *f = edo__fd_stream_of(s);
+    if (f == NULL || (f->desc.flags & EDO__DESC_SOCKET) == 0)
+        return -EOPNOTSUPP;
     return n == 0 ? edo__checkpoint(edo__self()) : edo__stream_attempt(s, &what);
 }
 

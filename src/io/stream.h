@@ -49,7 +49,7 @@ edo__fd_stream *edo__fd_stream_alloc(void); /* NULL: no memory; free(3) undoes i
 /* fd: non-blocking, the stream's on success. flags: EDO__DESC_*. */
 int edo__fd_stream_open(edo__fd_stream *s, const edo__backend *backend, int fd, uint32_t flags);
 
-/* Runs an attempt on a stream over a socket, as its one reader or writer by what->events.
+/* Runs an attempt on a stream over a descriptor, as its one reader or writer by what->events.
  * -EOPNOTSUPP: it is another kind of stream. */
 ssize_t edo__stream_attempt(edo_stream *s, const edo__attempt *what);
 /* NULL: it is another kind of stream. */

@@ -7,6 +7,7 @@
 
 #include <edo/io.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -72,22 +73,36 @@ EDO__NOINLINE ssize_t edo__sys_peek(const edo__desc *d, void *arg)
 /* Only sockets can be written to without SIGPIPE. For the others it is blocked around the call and,
  * if it was raised, taken back before anybody sees it; the process's own handling stays as it
  * is. */
-static ssize_t write_quietly(int fd, const struct iovec *iov, int n)
-{
+typedef struct quiet {
     sigset_t sigpipe, before;
-    sigemptyset(&sigpipe);
-    sigaddset(&sigpipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
-    ssize_t r = writev(fd, iov, n);
+} quiet;
+
+static void quiet_begin(quiet *q)
+{
+    sigemptyset(&q->sigpipe);
+    sigaddset(&q->sigpipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &q->sigpipe, &q->before);
+}
+
+static void quiet_end(const quiet *q, bool failed)
+{
     int error = errno;
-    if (r < 0 && error == EPIPE) {
+    if (failed && error == EPIPE) {
         const struct timespec at_once = { 0, 0 };
-        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
+        while (sigtimedwait(&q->sigpipe, NULL, &at_once) < 0 && errno == EINTR)
             continue;
     }
-    if (sigismember(&before, SIGPIPE) == 0) /* workers with threads of their own block it anyway */
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (sigismember(&q->before, SIGPIPE) == 0) /* workers with threads of their own block it */
+        pthread_sigmask(SIG_SETMASK, &q->before, NULL);
     errno = error;
+}
+
+static ssize_t write_quietly(int fd, const struct iovec *iov, int n)
+{
+    quiet q;
+    quiet_begin(&q);
+    ssize_t r = writev(fd, iov, n);
+    quiet_end(&q, r < 0);
     return r;
 }
 
@@ -107,6 +122,20 @@ EDO__NOINLINE ssize_t edo__sys_writev(const edo__desc *d, const struct iovec *io
     do {
         r = write_once(d, iov, n);
     } while (r < 0 && errno == EINTR);
+    return r >= 0 ? r : -errno;
+}
+
+EDO__NOINLINE ssize_t edo__sys_splice(int from, int to, size_t most, bool outwards)
+{
+    quiet q;
+    ssize_t r;
+    if (outwards) /* it raises SIGPIPE for sockets too */
+        quiet_begin(&q);
+    do {
+        r = splice(from, NULL, to, NULL, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    } while (r < 0 && errno == EINTR);
+    if (outwards)
+        quiet_end(&q, r < 0);
     return r >= 0 ? r : -errno;
 }
 

@@ -11,6 +11,9 @@ int edo__sys_ready(int fd, unsigned events); /* edo.h's events that are ready no
 ssize_t edo__sys_readv(const edo__desc *d, const struct iovec *iov, int n);
 ssize_t edo__sys_peek(const edo__desc *d, void *arg); /* an attempt; arg: struct iovec */
 ssize_t edo__sys_writev(const edo__desc *d, const struct iovec *iov, int n);
+/* At least one byte from one descriptor to the other, of which one is a pipe of ours, outwards: the
+ * first; never waits for that. */
+ssize_t edo__sys_splice(int from, int to, size_t most, bool outwards);
 int edo__sys_accept(int fd, struct sockaddr *addr, socklen_t *len);
 int edo__sys_connect(int fd, const struct sockaddr *addr, socklen_t len);
 int edo__sys_connected(int fd); /* after connect: 0, -EAGAIN while in progress, or its error */

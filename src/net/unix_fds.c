@@ -50,7 +50,7 @@ EDO__NOINLINE static ssize_t send_call(const edo__desc *d, void *arg)
 static bool is_unix(edo_stream *s)
 {
     const edo__fd_stream *f = edo__fd_stream_of(s);
-    return f != NULL && (f->desc.flags & EDO__DESC_TCP) == 0;
+    return f != NULL && (f->desc.flags & (EDO__DESC_SOCKET | EDO__DESC_TCP)) == EDO__DESC_SOCKET;
 }
 
 ssize_t edo_unix_send_fds(edo_stream *s, const void *data, size_t n, const int *fds, size_t count)
