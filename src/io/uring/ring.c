@@ -20,9 +20,10 @@
 #define COMPLETIONS 2048 /* more are kept by the kernel, at some cost */
 #define SPARE_SUBMISSIONS 64
 #define SPARE_COMPLETIONS 512
-#define RESERVED 16        /* submissions that only cancels may use */
-#define BATCH 256          /* completions per turn of the lock */
-#define SLOW_ROUND 1000000 /* nanoseconds from one look to the next: too long for a write to wait */
+#define RESERVED 16 /* submissions that only cancels may use */
+#define BATCH 256   /* completions per turn of the lock */
+#define FEW_RUNS 16
+#define LONG_RUN 16000 /* nanoseconds a task runs: what a write by the ring saves is little then */
 
 /* COOP_TASKRUN: completions are posted when the thread enters or leaves the kernel for whatever
  * reason, so also while a task computes or sleeps in a system call, and then the monitor can take
@@ -312,19 +313,28 @@ bool edo__ring_pending(const edo__ring *r)
            edo__aload(&r->unarmed, EDO__RLX) != 0 || unseen(r) != 0;
 }
 
-/* How long the tasks run between one look and the next. */
+/* How long the tasks run between one look and the next: there are 62 runs in between at the most. With
+ * few of them some of the time was spent looking for work; and once is no reason, since the thread may
+ * have lost its processor to another one. */
 static void measure_round(edo__ring *r)
 {
-    int64_t now = r->owner->now; /* read just before, or hardly older */
-    if (r->since != 0)
-        r->slow = now - r->since > SLOW_ROUND;
+    const edo__worker *w = r->owner;
+    int64_t now = w->now; /* read just before, or hardly older */
+    int64_t runs = (int64_t)(w->tick - r->since_tick);
+    if (r->since != 0) {
+        bool is_long = now - r->since > LONG_RUN * (runs > FEW_RUNS ? runs : FEW_RUNS);
+        r->slow = is_long && r->was_long;
+        r->was_long = is_long;
+    }
     r->since = now;
+    r->since_tick = w->tick;
 }
 
 bool edo__ring_batches(const edo__ring *r)
 {
     const edo__worker *w = r->owner;
-    return !r->slow && (edo__queue_len(&w->queue) != 0 || edo__aload(&w->lifo, EDO__RLX) != NULL);
+    return !r->slow && (unseen(r) != 0 || edo__queue_len(&w->queue) != 0 ||
+                        edo__aload(&w->lifo, EDO__RLX) != NULL);
 }
 
 int edo__ring_poll(edo__ring *r, int64_t timeout)
@@ -333,7 +343,9 @@ int edo__ring_poll(edo__ring *r, int64_t timeout)
     int events = completed(r) ? reap(r, true) : 0;
     events += harvest(r, NULL);
     unsigned n = prepare(r);
-    if (events > 0 || r->roused) /* of what only the owner writes */
+    /* roused: only the owner writes it. The others: for what the full queue had no room for. */
+    if (events > 0 || r->roused || edo__aload(&r->cancels, EDO__RLX) != NULL ||
+        edo__aload(&r->unarmed, EDO__RLX) != 0)
         timeout = 0;
     r->roused = false;
     if (timeout != 0)

@@ -38,17 +38,19 @@ typedef struct edo__ring {
     struct io_uring u; /* what liburing knows of it: where the memory is */
     struct edo__worker *owner;
     uint32_t lock;
-    uint32_t inflight; /* atomic: operations the kernel has or will get; written under lock */
-    edo__op *cancels;  /* atomic: to be cancelled; the list is under lock */
-    uint32_t unarmed;  /* atomic: EDO__RING_* polls that are not armed; written under lock */
-    bool roused;       /* under lock: the owner was woken */
-    bool epoll_ready;  /* under lock: the epoll instance has something */
-    int wakefd;        /* eventfd, never read */
-    uint32_t woken;    /* atomic: a write to wakefd has not been seen yet */
-    edo__epoll *epoll; /* atomic: NULL until the first wait by a slot */
-    bool slow;         /* the owner's: its tasks run so long that submissions wait for long */
-    int64_t since;     /* the owner's: when it last looked, without sleeping since; 0: it slept */
-    int enter_fd;      /* the owner's: registered number of the ring, or its descriptor */
+    uint32_t inflight;   /* atomic: operations the kernel has or will get; written under lock */
+    edo__op *cancels;    /* atomic: to be cancelled; the list is under lock */
+    uint32_t unarmed;    /* atomic: EDO__RING_* polls that are not armed; written under lock */
+    bool roused;         /* under lock: the owner was woken */
+    bool epoll_ready;    /* under lock: the epoll instance has something */
+    int wakefd;          /* eventfd, never read */
+    uint32_t woken;      /* atomic: a write to wakefd has not been seen yet */
+    edo__epoll *epoll;   /* atomic: NULL until the first wait by a slot */
+    bool slow;           /* the owner's: its tasks run so long that submissions wait for long */
+    bool was_long;       /* the owner's: they did so from the look before to the last one */
+    int64_t since;       /* the owner's: when it last looked, without sleeping since; 0: it slept */
+    uint64_t since_tick; /* the owner's: the tick then */
+    int enter_fd;        /* the owner's: registered number of the ring, or its descriptor */
     unsigned enter_flags;
     uint64_t polls, events; /* atomic, statistics */
     uint64_t submits;       /* atomic, a statistic: operations, cancels; under lock */
