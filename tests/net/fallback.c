@@ -72,6 +72,26 @@ TEST(refused_by_seccomp)
     }
 }
 
+/* A kernel with rings that know less than is needed. */
+static void lacking(void *arg)
+{
+    (void)arg;
+    setenv("EDO_BACKEND", "uring", 1);
+    setenv("EDO_URING_LACKS", "opcode", 1);
+    run_on(2, round_trip, NULL);
+}
+
+TEST(too_old_a_kernel)
+{
+#ifndef EDO_DEBUG
+    SKIP("only a debug build can be told so");
+#endif
+    char text[1024];
+    CHECK_INT(test_capture(lacking, NULL, text, sizeof text), ==, 0);
+    if (strstr(text, LINE) == NULL || strstr(text, "using epoll\n") == NULL)
+        FAIL("nothing was said: %s", text);
+}
+
 static void insists(void *arg)
 {
     refuse_rings(*(unsigned *)arg);

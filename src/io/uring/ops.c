@@ -266,20 +266,23 @@ typedef struct accept_what {
     int fd;
     struct sockaddr *addr;
     socklen_t *len;
+    uint32_t polls; /* ACCEPT_POLL_FIRST, or 0 */
 } accept_what;
 
 static void fill_accept(struct io_uring_sqe *sqe, const void *what)
 {
     const accept_what *a = what;
     io_uring_prep_accept(sqe, a->fd, a->addr, a->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    sqe->ioprio = (uint16_t)edo__aload(&accept_polls, EDO__RLX);
+    sqe->ioprio = (uint16_t)a->polls;
+    if (a->polls != 0 && edo__ring_lacks("accept_poll"))
+        sqe->ioprio = 1u << 15; /* no kernel knows this one */
 }
 
 /* An accept by the ring; -EAGAIN: try again. */
 static int ring_accept(edo__task *self, edo__desc *d, struct sockaddr *addr, socklen_t *len)
 {
     socklen_t room = len != NULL ? *len : 0;
-    accept_what a = { d->fd, addr, len };
+    accept_what a = { d->fd, addr, len, edo__aload(&accept_polls, EDO__RLX) };
     edo__op op;
     int rc = edo__op_run(&op, self, EDO__WHY_ACCEPT, fill_accept, &a, d->fd, EDO_READABLE);
     if (len != NULL && (rc < 0 || op.result < 0))
@@ -289,8 +292,10 @@ static int ring_accept(edo__task *self, edo__desc *d, struct sockaddr *addr, soc
         int fd = edo__sys_accept(d->fd, addr, len);
         return fd >= 0 ? fd : rc;
     }
-    if (op.result == -EINVAL && edo__axchg(&accept_polls, 0, EDO__RLX) != 0)
+    if (op.result == -EINVAL && a.polls != 0) {
+        edo__astore(&accept_polls, 0, EDO__RLX);
         return -EAGAIN;
+    }
     if (op.result == -ECONNABORTED || op.result == -EPROTO)
         return -EAGAIN; /* that one died in the queue, the next one may be well */
     note(d, (op.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0); /* Linux 6.10 */

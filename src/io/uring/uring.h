@@ -68,6 +68,7 @@ enum { /* what a ring polls for itself; also in user_data, where no record can b
  * lack something that this backend needs. Asks once per process. */
 int edo__ring_usable(void);
 bool edo__ring_knows(unsigned opcode); /* after the above */
+bool edo__ring_lacks(const char *what);
 extern uint32_t edo__ring_poll_first; /* atomic: for a receive that will find nothing; 0: unknown */
 int edo__ring_init(edo__ring *r, struct edo__worker *owner, bool spare);
 void edo__ring_deinit(edo__ring *r);
