@@ -260,8 +260,10 @@ static int start(edo_stream **out, edo_stream *below, const char *host, edo_tls_
         rc = server ? prepare_server(c) : prepare_client(c, host);
     if (rc == 0)
         rc = handshake(c);
-    if (rc == 0)
+    if (rc == 0) {
+        edo__tls_session_renew(c);
         rc = edo__tls_note_info(c);
+    }
     report(error, c, rc);
     if (rc == 0)
         *out = &c->base;

@@ -193,5 +193,8 @@ int edo__tls_note_info(edo__tls *c);
 
 /* sessions.c */
 SSL_SESSION *edo__tls_session_take(sessions *s, const char *key);
+/* After the handshake of a client: of a new ticket within an old session of TLS 1.2, OpenSSL tells
+ * nobody. */
+void edo__tls_session_renew(edo__tls *c);
 
 #endif

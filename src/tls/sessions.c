@@ -103,6 +103,15 @@ static int new_session(SSL *ssl, SSL_SESSION *ticket)
     return 1;
 }
 
+void edo__tls_session_renew(edo__tls *c)
+{
+    if (c->server || !SSL_session_reused(c->ssl) || SSL_version(c->ssl) >= TLS1_3_VERSION)
+        return;
+    SSL_SESSION *ticket = SSL_get1_session(c->ssl);
+    if (ticket != NULL && !new_session(c->ssl, ticket))
+        SSL_SESSION_free(ticket);
+}
+
 static bool expired(const SSL_SESSION *ticket)
 {
     return time(NULL) - SSL_SESSION_get_time(ticket) >= SSL_SESSION_get_timeout(ticket);

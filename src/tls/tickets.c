@@ -58,8 +58,8 @@ static int sealing_key(ticket_keys *k, ticket_key *out)
     return 0;
 }
 
-/* The key of that name: 1, 2 when it is the one before (the client gets a new ticket), 0 when there
- * is none. */
+/* The key of that name: 1; 2 when it is an old one (the client gets a new ticket); 0 when there is
+ * none. */
 static int opening_key(ticket_keys *k, const unsigned char *name, ticket_key *out)
 {
     int64_t now = clock_seconds();
@@ -67,12 +67,14 @@ static int opening_key(ticket_keys *k, const unsigned char *name, ticket_key *ou
     int which = 0;
     if (memcmp(k->now.name, name, TICKET_NAME) == 0)
         which = 1;
-    else if (k->before.made > 0 && memcmp(k->before.name, name, TICKET_NAME) == 0)
+    else if (k->before.made != 0 && memcmp(k->before.name, name, TICKET_NAME) == 0)
         which = 2;
     if (which > 0)
         *out = which == 1 ? k->now : k->before;
     edo__spin_unlock(&k->lock);
-    return which > 0 && now - out->made < 2 * ROTATE_SECONDS ? which : 0;
+    if (which == 0 || now - out->made >= 2 * ROTATE_SECONDS)
+        return 0;
+    return now - out->made < ROTATE_SECONDS ? which : 2;
 }
 
 static bool use_key(const ticket_key *k, const unsigned char *iv, EVP_CIPHER_CTX *cipher,
