@@ -48,12 +48,8 @@ static int open_pem(BIO **out, const char *file, const char *text, edo_tls_error
 static int password(char *out, int size, int rwflag, void *text)
 {
     (void)rwflag;
-    size_t n = text != NULL ? strlen(text) : 0;
-    if (n > (size_t)size)
-        return -1;
-    if (n > 0)
-        memcpy(out, text, n);
-    return (int)n;
+    int n = snprintf(out, (size_t)size, "%s", text != NULL ? (const char *)text : "");
+    return n < size ? n : -1;
 }
 
 /* Whether reading came to the end of what is there, and not to something broken. */
