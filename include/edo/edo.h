@@ -25,6 +25,7 @@
 #include <edo/runtime.h>
 #include <edo/rwlock.h>
 #include <edo/select.h>
+#include <edo/signal.h>
 #include <edo/socket.h>
 #include <edo/stream.h>
 #include <edo/sync.h>

@@ -41,6 +41,7 @@ static const char *const why_names[EDO__WHYS] = {
     [EDO__WHY_FILE] = "file operation",
     [EDO__WHY_FILE_LOCK] = "file lock",
     [EDO__WHY_FILE_WATCH] = "file watcher",
+    [EDO__WHY_SIGNAL] = "signal",
     [EDO__WHY_OTHER] = "something",
 };
 

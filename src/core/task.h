@@ -67,6 +67,7 @@ typedef enum edo__why {
     EDO__WHY_FILE,
     EDO__WHY_FILE_LOCK,
     EDO__WHY_FILE_WATCH,
+    EDO__WHY_SIGNAL,
     EDO__WHY_OTHER,
     EDO__WHYS,
 } edo__why;
