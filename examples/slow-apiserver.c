@@ -69,7 +69,6 @@ static struct server {
     document index; /* key "index" */
     document tags;
     char base[64]; /* "http://127.0.0.1:1234" */
-    int signal_pipe[2];
 } server = {
     .listen = "127.0.0.1:0",
     .delay = EDO_MS(100),
@@ -590,33 +589,6 @@ static void accept_all(edo_group *g, edo_listener *l)
 
 /* ---- start and stop ---- */
 
-static void on_signal(int number)
-{
-    int saved = errno;
-    char byte = (char)number;
-    ssize_t n = write(server.signal_pipe[1], &byte, 1);
-    (void)n; /* full: a signal is there already */
-    errno = saved;
-}
-
-static int stop_on_signal(void *group)
-{
-    int rc = edo_wait_fd(server.signal_pipe[0], EDO_READABLE);
-    if (rc > 0)
-        edo_group_cancel(group);
-    return rc < 0 ? rc : 0;
-}
-
-static int catch_signals(void)
-{
-    if (pipe(server.signal_pipe) < 0)
-        return -errno;
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    return 0;
-}
-
 /* Renamed into place, so that whoever waits for the file reads a whole number. */
 static int write_port(void *listener)
 {
@@ -659,19 +631,18 @@ static int prepare(edo_listener **l)
     return rc;
 }
 
-static void serve_until_stopped(edo_listener *l)
+/* Until it is cancelled: by a signal, or when its time is over. */
+static int serve(void *listener)
 {
     edo_scope s;
     edo_group g;
     edo_scope_open(&s, server.max_time);
     edo_group_open(
         &g, &(edo_group_options){ .limit = CONNECTIONS_MAX, .keep_going = true, .discard = true });
-    int rc = edo_spawn(&g, stop_on_signal, &g);
-    if (rc == 0)
-        accept_all(&g, l);
+    accept_all(&g, listener);
     edo_group_cancel(&g);
     (void)edo_group_close(&g);
-    (void)edo_scope_close(&s, 0);
+    return edo_scope_close(&s, 0);
 }
 
 static void free_all(void)
@@ -697,7 +668,8 @@ static int run(void *unused)
         printf("slow-apiserver: %zu documents, %.1f MB, at %s\n", server.n_documents,
                (double)bytes / 1e6, server.base);
         fflush(stdout);
-        serve_until_stopped(l);
+        int stopped = edo_with_signals(EDO_SIG(SIGINT) | EDO_SIG(SIGTERM), NULL, serve, l);
+        rc = stopped == -EINTR ? 0 : stopped;
         printf("slow-apiserver: stopped after %lu requests\n",
                atomic_load_explicit(&requests_served, memory_order_relaxed));
     }
@@ -755,9 +727,7 @@ int main(int argc, char **argv)
 {
     if (parse_options(argc, argv) < 0)
         return 2;
-    int rc = catch_signals();
-    if (rc == 0)
-        rc = edo_run(NULL, run, NULL);
+    int rc = edo_run(NULL, run, NULL);
     if (rc < 0)
         fprintf(stderr, "slow-apiserver: %s\n", edo_strerror(rc));
     return rc < 0 ? 1 : 0;

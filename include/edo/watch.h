@@ -73,7 +73,7 @@ EDO_MUST_CHECK int edo_watch_replace(edo_watch *w, const void *value, void *old)
  *      runs under a spin lock: a few instructions, no call into this library, no waiting.
  * Returns 1: changed, 0: not, or -EPIPE when closed (fn was not called).
  *
- *     static bool raise(void *value, void *arg)
+ *     static bool increase(void *value, void *arg)
  *     {
  *         int *level = value;
  *         bool more = *level < *(int *)arg;
@@ -81,7 +81,7 @@ EDO_MUST_CHECK int edo_watch_replace(edo_watch *w, const void *value, void *old)
  *             *level = *(int *)arg;
  *         return more;
  *     }
- *     rc = edo_watch_modify(w, raise, &wanted);
+ *     rc = edo_watch_modify(w, increase, &wanted);
  *
  * Suspends: never
  * Cancel:   not a checkpoint

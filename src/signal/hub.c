@@ -2,7 +2,7 @@
 /* The hub: catches signals and hands them to whoever is subscribed.
  *
  * A handler may do next to nothing. Ours counts the signal, notes where it came from, and wakes a
- * thread; all of that are atomics and one futex(2), so that there is no descriptor that a fork()ed
+ * thread; all of that are atomics and sem_post(3), so that there is no descriptor that a fork()ed
  * child would share. The thread then looks which counts have changed and does what a handler cannot:
  * it takes locks, wakes tasks, cancels scopes. It is of no runtime, is started by the first
  * subscription, and stays. Signals that are subscribed to are not blocked in it: so they find
@@ -18,7 +18,6 @@
  * handed out: a subscription, and a scope it cancels, stay until then. */
 #include "signal/signal.h"
 
-#include "arch/futex.h"
 #include "base/assert.h"
 #include "base/atomic.h"
 #include "base/spin.h"
@@ -26,6 +25,7 @@
 #include "core/runtime.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 typedef void handler(int);
@@ -46,7 +46,7 @@ static caught signals[EDO__SIGNALS + 1];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static edo_signal *first, *last; /* open subscriptions, in order of opening */
 static pid_t running;            /* the process that has the thread */
-static uint32_t news;            /* atomic: changes when the thread has to look; a futex */
+static sem_t news;               /* posted when the thread has to look */
 
 /* Signals whose previous handlers this thread is in. */
 static __thread uint64_t passing __attribute__((tls_model("initial-exec")));
@@ -79,8 +79,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
         edo__spin_unlock(&c->info_lock);
     }
     edo__aadd(&c->arrived, 1u, EDO__REL); /* pairs with the load in hand_out() */
-    edo__aadd(&news, 1u, EDO__REL);       /* pairs with the load in watch() */
-    edo__futex_wake(&news, 1);
+    sem_post(&news);
     uint64_t bit = EDO_SIG(number);
     if ((passing & bit) == 0) {
         passing |= bit;
@@ -217,23 +216,16 @@ static void *watch(void *unused)
     (void)unused;
     pthread_setname_np(pthread_self(), "edo-signal");
     for (;;) {
-        /* acquire: pairs with on_signal() and changed(); before the look, so that what comes during
-         * it ends the sleep at once */
-        uint32_t seen = edo__aload(&news, EDO__ACQ);
         pthread_mutex_lock(&lock);
         hand_out_all();
         set_mask();
         pthread_mutex_unlock(&lock);
-        edo__futex_wait(&news, seen, INT64_MAX);
+        while (sem_wait(&news) != 0) /* a signal has come to this thread */
+            continue;
+        while (sem_trywait(&news) == 0) /* one look for all that have come */
+            continue;
     }
     return NULL;
-}
-
-/* The set of signals has changed: so does the thread's mask. */
-static void changed(void)
-{
-    edo__aadd(&news, 1u, EDO__REL); /* pairs with watch() */
-    edo__futex_wake(&news, 1);
 }
 
 /* Under the lock. A fork()ed child has the memory of a thread, but not the thread. */
@@ -242,6 +234,8 @@ static int start_thread(void)
     pid_t self = getpid();
     if (running == self)
         return 0;
+    if (running == 0)
+        sem_init(&news, 0, 0);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -302,7 +296,7 @@ int edo__signal_hub_add(edo_signal *s)
         s->edo__prev = last;
         *(last != NULL ? &last->edo__next : &first) = s;
         last = s;
-        changed();
+        sem_post(&news); /* the set of signals has changed, and with it the thread's mask */
     }
     pthread_mutex_unlock(&lock);
     return rc;
@@ -313,6 +307,6 @@ void edo__signal_hub_remove(edo_signal *s)
     pthread_mutex_lock(&lock);
     hand_out_all(); /* what came before is for s: it was kept from doing what it would have done */
     leave(s);
-    changed();
+    sem_post(&news);
     pthread_mutex_unlock(&lock);
 }

@@ -190,6 +190,10 @@ extern edo_ratelimit r;
 #ifdef EXAMPLE_rwlock
 extern edo_rwlock lock;
 #endif
+#ifdef EXAMPLE_signal
+extern edo_signal signals, hangup;
+extern int number;
+#endif
 #ifdef EXAMPLE_time
 extern edo_interval iv;
 #endif

@@ -9,6 +9,7 @@
 #include "examples.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -263,6 +264,10 @@ edo_ratelimit r;
 #ifdef EXAMPLE_rwlock
 edo_rwlock lock;
 #endif
+#ifdef EXAMPLE_signal
+edo_signal signals, hangup;
+int number = SIGTERM;
+#endif
 #ifdef EXAMPLE_time
 edo_interval iv;
 #endif
@@ -499,6 +504,9 @@ static void make_own(const char *example_name)
     if (is(example_name, "edo_rwlock_unlock"))
         must(edo_rwlock_wrlock(&lock));
 #endif
+#ifdef EXAMPLE_signal
+    must(edo_signal_open(&signals, EDO_SIG(SIGUSR1)));
+#endif
 #ifdef EXAMPLE_sync
     if (is(example_name, "edo_mutex_unlock"))
         must(edo_mutex_lock(&m));
@@ -534,6 +542,20 @@ static void make_own(const char *example_name)
 
 /* ---- the others ---- */
 
+#ifdef EXAMPLE_signal
+/* Gets there before the clock moves on: this task does not wait meanwhile, and all others have it
+ * before the subscription that was opened last. */
+static void send_signal(int which)
+{
+    edo_signal last;
+    must(edo_signal_open(&last, EDO_SIG(which)));
+    must(kill(getpid(), which));
+    while (edo_signal_next_nowait(&last, NULL) != which)
+        sched_yield();
+    edo_signal_close(&last);
+}
+#endif
+
 static void hand_own(void)
 {
     int rc = 0;
@@ -552,6 +574,11 @@ static void hand_own(void)
 #endif
 #ifdef EXAMPLE_once
     rc = edo_setonce_set(&bound, &wanted);
+#endif
+#ifdef EXAMPLE_signal
+    send_signal(SIGUSR1);
+    send_signal(SIGHUP);
+    send_signal(SIGINT);
 #endif
 #ifdef EXAMPLE_watch
     rc = edo_watch_send(w, &(struct settings){ READY });

@@ -45,7 +45,9 @@ TEST(a_handler_is_still_called_and_put_back)
     CHECK_OK(edo_signal_open(&b, EDO_SIG(SIGUSR1) | EDO_SIG(SIGUSR2)));
     struct sigaction ours;
     CHECK_INT(sigaction(SIGUSR1, NULL, &ours), ==, 0);
+#ifndef EDO__FENCE_BY_RMW
     CHECK_INT(sigismember(&ours.sa_mask, SIGUSR2), ==, 1);
+#endif
     CHECK_INT(ours.sa_flags & SA_RESTART, ==, 0); /* the host wants to be interrupted */
     take_one(&a);
     wait_for(&called, 1);
@@ -107,6 +109,10 @@ TEST(ignored_before_and_after)
 TEST(children_of_who_ignores_them)
 {
     CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+    sigset_t set; /* ThreadSanitizer runs no handler in a thread that waits in the library's way */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    CHECK_INT(pthread_sigmask(SIG_BLOCK, &set, NULL), ==, 0);
     edo_signal s;
     edo_signal_info info;
     CHECK_OK(edo_signal_open(&s, EDO_SIG(SIGCHLD)));

@@ -66,8 +66,10 @@ static inline void same_action(int number, const struct sigaction *expected)
     CHECK(now.sa_handler == expected->sa_handler);
     int of_library = 0x04000000; /* SA_RESTORER: set by the C library when it wants to */
     CHECK_INT(now.sa_flags & ~of_library, ==, expected->sa_flags & ~of_library);
+#ifndef EDO__FENCE_BY_RMW /* ThreadSanitizer sets masks of its own */
     for (int other = 1; other < 32; other++)
         CHECK_INT(sigismember(&now.sa_mask, other), ==, sigismember(&expected->sa_mask, other));
+#endif
 }
 
 #endif

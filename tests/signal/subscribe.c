@@ -100,10 +100,10 @@ TEST_TIMEOUT(none_is_lost_between_two_waits, 60)
 static int counts(void *arg)
 {
     (void)arg;
-    edo_signal s, all_seen;
+    edo_signal s;
     uint32_t total = 0, n = 50;
+    CHECK(signal(SIGUSR1, SIG_IGN) != SIG_ERR); /* the last one may come when s is closed */
     CHECK_OK(edo_signal_open(&s, EDO_SIG(SIGUSR1)));
-    CHECK_OK(edo_signal_open(&all_seen, EDO_SIG(SIGUSR2)));
     for (uint32_t i = 0; i < n; i++)
         send_signal(SIGUSR1);
     CHECK_INT(edo_signal_next(&s, &(edo_signal_info){ 0 }), ==, SIGUSR1);
@@ -114,7 +114,6 @@ static int counts(void *arg)
         total += info.count;
     CHECK_UINT(total, <, 2 * n);
     edo_signal_close(&s);
-    edo_signal_close(&all_seen);
     return 0;
 }
 

@@ -9,44 +9,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* ---- Ctrl-C ---- */
-
-/* A handler may only write; the reading end belongs to a task. */
-static int signal_pipe[2] = { -1, -1 };
-static volatile sig_atomic_t signal_seen;
-
-static void on_signal(int number)
-{
-    int saved = errno;
-    signal_seen = number;
-    /* The next one ends the program as if nobody had asked for it. */
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    ssize_t ignored = write(signal_pipe[1], "", 1);
-    (void)ignored;
-    errno = saved;
-}
-
-static int catch_signals(void)
-{
-    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGXFSZ, SIG_IGN); /* the write fails instead */
-    signal(SIGPIPE, SIG_IGN);
-    return 0;
-}
-
-static int signal_task(void *arg)
-{
-    int rc = edo_wait_fd(signal_pipe[0], EDO_READABLE);
-    if (rc > 0)
-        edo_token_cancel(arg);
-    return 0;
-}
-
 /* ---- what there is ---- */
 
 static int refuse(hu_gen *gen, int exit_code, char *text)
@@ -318,8 +280,9 @@ static int resolve(hu_gen *gen)
 
 /* ---- the task ---- */
 
-static int steps(hu_gen *gen)
+static int steps(void *arg)
 {
+    hu_gen *gen = arg;
     int rc = edo_blocking(open_body, gen);
     if (rc == 0)
         rc = lock_project(gen);
@@ -335,31 +298,21 @@ static int steps(hu_gen *gen)
     return rc;
 }
 
-/* The work stands under a token that Ctrl-C cancels; beside it live the task that waits for Ctrl-C
- * and the one that draws. */
+/* The first Ctrl-C cancels the work; a second one ends the program as if nobody had asked for the
+ * first. Beside the work lives the task that draws. */
 static int main_task(void *arg)
 {
     hu_gen *gen = arg;
-    edo_token *token = NULL;
-    int rc = edo_token_create(&token);
-    if (rc < 0)
-        return rc;
     edo_group helpers;
-    rc = edo_group_open(&helpers, &(edo_group_options){ .name = "helpers", .keep_going = true });
-    if (rc == 0)
-        rc = edo_spawn_with(&helpers, &(edo_task_options){ .name = "ctrl-c" }, NULL, signal_task,
-                            token);
+    int rc =
+        edo_group_open(&helpers, &(edo_group_options){ .name = "helpers", .keep_going = true });
     if (rc == 0 && gen->progress.enabled)
         rc = edo_spawn_with(&helpers, &(edo_task_options){ .name = "progress" }, NULL,
                             hu_progress_task, &gen->progress);
-    if (rc == 0) {
-        edo_scope scope;
-        edo_scope_open_token(&scope, token, EDO_FOREVER);
-        rc = edo_scope_close(&scope, steps(gen));
-    }
+    if (rc == 0)
+        rc = edo_with_signals(EDO_SIG(SIGINT) | EDO_SIG(SIGTERM), &gen->signal, steps, gen);
     edo_group_cancel(&helpers);
     int closed = edo_group_close(&helpers);
-    edo_token_release(token);
     hu_progress_finish(&gen->progress);
     for (size_t i = 0; i < gen->source_count; i++)
         hu_source_free(&gen->sources[i]);
@@ -368,10 +321,10 @@ static int main_task(void *arg)
 
 static int tell(hu_gen *gen, int rc)
 {
-    if (rc == -ECANCELED && signal_seen) {
+    if (rc == -EINTR && gen->signal != 0) {
         fprintf(stderr, "%sgenerating types: interrupted; the generated files are as they were\n",
                 gen->report.color ? "\033[1;31merror:\033[0m " : "error: ");
-        return 128 + signal_seen;
+        return 128 + gen->signal;
     }
     if (rc < 0 && !hu_report_has_errors(&gen->report))
         refuse(gen, HU_EXIT_FAILURE,
@@ -399,8 +352,6 @@ static void release(hu_gen *gen)
     hu_report_deinit(&gen->report);
     if (gen->project_lock >= 0)
         close(gen->project_lock);
-    close(signal_pipe[0]);
-    close(signal_pipe[1]);
 }
 
 int hu_gen_run(const hu_options *options)
@@ -408,11 +359,11 @@ int hu_gen_run(const hu_options *options)
     hu_gen gen = { .options = options, .project_lock = -1 };
     hu_report_init(&gen.report);
     hu_progress_init(&gen.progress, gen.report.color);
-    int rc = catch_signals();
-    if (rc == 0)
-        /* Reports of held workers are for whoever works on this program, not for its users. */
-        rc =
-            edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_SEC(10) }, main_task, &gen);
+    signal(SIGXFSZ, SIG_IGN); /* the write fails instead */
+    signal(SIGPIPE, SIG_IGN);
+    /* Reports of held workers are for whoever works on this program, not for its users. */
+    int rc =
+        edo_run(&(edo_config){ .name = "husako", .stuck_after = EDO_SEC(10) }, main_task, &gen);
     int code = tell(&gen, rc);
     release(&gen);
     return code;

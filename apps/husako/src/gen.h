@@ -56,6 +56,7 @@ typedef struct hu_gen {
     hu_lock lock;          /* the old one                                           */
     char **hashes;         /* per resource of the configuration: content hash, NULL */
     hu_record record;      /* of the last generation                                */
+    int signal;            /* that stopped the work, or 0                           */
     edo_http_client *http; /* made when first needed                                */
     char *bearer;          /* "Authorization: Bearer ..."; NULL                     */
     char *source_id;       /* what hu_record.source will be; NULL: no k8s types     */
