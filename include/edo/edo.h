@@ -20,6 +20,7 @@
 #include <edo/mock.h>
 #include <edo/net.h>
 #include <edo/once.h>
+#include <edo/process.h>
 #include <edo/ratelimit.h>
 #include <edo/reader.h>
 #include <edo/runtime.h>
