@@ -57,7 +57,7 @@ static int by_signal(void *arg)
 TEST(by_a_signal)
 {
     EACH_WORKERS(workers)
-    run_on(workers, by_signal, NULL);
+    run_checked(workers, by_signal, NULL);
 }
 
 static int with_grace(void *arg)
@@ -88,7 +88,7 @@ static int with_grace(void *arg)
 TEST(with_time_to_clean_up)
 {
     EACH_WORKERS(workers)
-    run_on(workers, with_grace, NULL);
+    run_checked(workers, with_grace, NULL);
 }
 
 static int closes(void *arg)
@@ -117,7 +117,7 @@ static int closes(void *arg)
 TEST(when_its_scope_ends)
 {
     EACH_WORKERS(workers)
-    run_on(workers, closes, NULL);
+    run_checked(workers, closes, NULL);
 }
 
 /* A shell and a child of it: prints the child's number. */
@@ -166,8 +166,8 @@ static int groups(void *arg)
 
 TEST(with_its_whole_group)
 {
-    run_on(1, groups, NULL);
-    run_on(2, groups, NULL);
+    run_checked(1, groups, NULL);
+    run_checked(2, groups, NULL);
 }
 
 /* ---- cancels ---- */
@@ -218,7 +218,7 @@ static int shared_waits(void *arg)
 TEST(several_wait_for_one)
 {
     EACH_WORKERS(workers)
-    run_on(workers, shared_waits, NULL);
+    run_checked(workers, shared_waits, NULL);
 }
 
 static int selects(void *arg)
@@ -238,7 +238,7 @@ static int selects(void *arg)
 TEST(a_case_of_select)
 {
     EACH_WORKERS(workers)
-    run_on(workers, selects, NULL);
+    run_checked(workers, selects, NULL);
 }
 
 /* Cancelled after a random time, wherever it then is: nothing is left. */
@@ -285,7 +285,7 @@ static int cancels_anywhere(void *arg)
 TEST_TIMEOUT(cancelled_anywhere, 120)
 {
     EACH_WORKERS(workers)
-    run_on(workers, cancels_anywhere, NULL);
+    run_checked(workers, cancels_anywhere, NULL);
 }
 
 /* ---- letting go ---- */
@@ -327,7 +327,7 @@ static int leaves_no_descriptor(void *arg)
 
 TEST(lets_it_go_on)
 {
-    run_on(1, leaves_no_descriptor, NULL);
+    run_checked(1, leaves_no_descriptor, NULL);
 }
 
 /* ---- a host that ignores its children ---- */
@@ -350,7 +350,7 @@ static int unknown_end(void *arg)
 
 TEST(children_that_are_ignored)
 {
-    run_on(2, unknown_end, NULL);
+    run_checked(2, unknown_end, NULL);
 }
 
 TEST_MAIN()

@@ -46,7 +46,7 @@ TEST_TIMEOUT(two_thousand, 240)
 {
     unsigned n = test_scale(2000);
     EACH_WORKERS(workers)
-    run_on(workers, thousands, &n);
+    run_checked(workers, thousands, &n);
 }
 
 /* All of them alive at the same time, and all are ended by their group's cancel. */
@@ -78,7 +78,7 @@ TEST_TIMEOUT(hundreds_at_the_same_time, 120)
 {
     unsigned n = test_scale(300);
     EACH_WORKERS(workers)
-    run_on(workers, all_at_once, &n);
+    run_checked(workers, all_at_once, &n);
 }
 
 TEST_MAIN()

@@ -36,7 +36,7 @@ static int captures(void *arg)
 TEST(both_outputs_and_the_end)
 {
     EACH_WORKERS(workers)
-    run_on(workers, captures, NULL);
+    run_checked(workers, captures, NULL);
 }
 
 #define LARGE (3u << 20)
@@ -65,7 +65,7 @@ static int large(void *arg)
 TEST_TIMEOUT(large_in_all_directions, 60)
 {
     EACH_WORKERS(workers)
-    run_on(workers, large, NULL);
+    run_checked(workers, large, NULL);
 }
 
 static int limits(void *arg)
@@ -89,7 +89,7 @@ static int limits(void *arg)
 TEST(limits_of_output)
 {
     EACH_WORKERS(workers)
-    run_on(workers, limits, NULL);
+    run_checked(workers, limits, NULL);
 }
 
 /* It ends without having read what there is for it. */
@@ -112,7 +112,7 @@ static int unread(void *arg)
 
 TEST(input_that_is_not_wanted)
 {
-    run_on(2, unread, NULL);
+    run_checked(2, unread, NULL);
 }
 
 /* A child of the child keeps the pipe open. */
@@ -153,8 +153,8 @@ static int kept_open(void *arg)
 
 TEST(others_keep_the_output_open)
 {
-    run_on(1, kept_open, NULL);
-    run_on(2, kept_open, NULL);
+    run_checked(1, kept_open, NULL);
+    run_checked(2, kept_open, NULL);
 }
 
 static int in_time(void *arg)
@@ -173,7 +173,7 @@ static int in_time(void *arg)
 TEST(with_a_deadline)
 {
     EACH_WORKERS(workers)
-    run_on(workers, in_time, NULL);
+    run_checked(workers, in_time, NULL);
 }
 
 TEST_MAIN()

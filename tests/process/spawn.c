@@ -35,7 +35,7 @@ static int ends(void *arg)
 TEST(how_it_ended)
 {
     EACH_WORKERS(workers)
-    run_on(workers, ends, NULL);
+    run_checked(workers, ends, NULL);
 }
 
 static int given(void *arg)
@@ -51,7 +51,7 @@ static int given(void *arg)
 
 TEST(arguments_program_directory)
 {
-    run_on(2, given, NULL);
+    run_checked(2, given, NULL);
 }
 
 static int environment(void *arg)
@@ -75,7 +75,7 @@ static int environment(void *arg)
 
 TEST(the_environment)
 {
-    run_on(2, environment, NULL);
+    run_checked(2, environment, NULL);
 }
 
 static void make_file(const char *path, const char *text, mode_t mode)
@@ -143,7 +143,7 @@ static void with_dir(edo_fn *fn)
 {
     char dir[] = "/tmp/edo-process-XXXXXX";
     CHECK(mkdtemp(dir) != NULL);
-    run_on(2, fn, dir);
+    run_checked(2, fn, dir);
     CHECK_OK(rmdir(dir));
 }
 
@@ -217,7 +217,7 @@ static int refusals(void *arg)
 TEST(what_cannot_be_started)
 {
     EACH_WORKERS(workers)
-    run_on(workers, refusals, NULL);
+    run_checked(workers, refusals, NULL);
 }
 
 /* ---- standard streams ---- */
@@ -255,7 +255,7 @@ static int piped(void *arg)
 TEST(pipes_are_streams)
 {
     EACH_WORKERS(workers)
-    run_on(workers, piped, NULL);
+    run_checked(workers, piped, NULL);
 }
 
 static int writes_to_the_dead(void *arg)
@@ -272,7 +272,7 @@ static int writes_to_the_dead(void *arg)
 
 TEST(a_closed_input)
 {
-    run_on(2, writes_to_the_dead, NULL);
+    run_checked(2, writes_to_the_dead, NULL);
 }
 
 static int files(void *arg)
@@ -344,7 +344,7 @@ static int crossed(void *arg)
 
 TEST(descriptors_in_any_order)
 {
-    run_on(1, crossed, NULL);
+    run_checked(1, crossed, NULL);
 }
 
 /* Without standard streams of our own, pipes get their numbers. */
@@ -377,7 +377,7 @@ static int without_streams(void *arg)
 
 TEST(with_none_of_our_own)
 {
-    run_on(1, without_streams, NULL);
+    run_checked(1, without_streams, NULL);
 }
 
 /* A child has its three and no more, whatever we have open without close-on-exec. */
@@ -403,7 +403,7 @@ static int sealed(void *arg)
 
 TEST(nothing_else_is_inherited)
 {
-    run_on(2, sealed, NULL);
+    run_checked(2, sealed, NULL);
 }
 
 /* ---- signals, groups, users ---- */
@@ -434,7 +434,7 @@ static int fresh_signals(void *arg)
 
 TEST(signals_are_reset)
 {
-    run_on(1, fresh_signals, NULL);
+    run_checked(1, fresh_signals, NULL);
 }
 
 static int grouped(void *arg)
@@ -462,7 +462,7 @@ static int grouped(void *arg)
 
 TEST(groups_and_sessions)
 {
-    run_on(2, grouped, NULL);
+    run_checked(2, grouped, NULL);
 }
 
 static int other_user(void *arg)
@@ -486,7 +486,7 @@ TEST(as_another_user)
 {
     if (getuid() != 0)
         SKIP("only root may");
-    run_on(2, other_user, NULL);
+    run_checked(2, other_user, NULL);
 }
 
 static int sets_limit(void *arg)
@@ -508,7 +508,7 @@ static int hooked(void *arg)
 
 TEST(something_done_before)
 {
-    run_on(2, hooked, NULL);
+    run_checked(2, hooked, NULL);
 }
 
 /* From a thread that is none of ours. */
