@@ -184,6 +184,11 @@ extern int inherited;
 extern edo_once once;
 extern edo_setonce bound;
 #endif
+#ifdef EXAMPLE_process
+extern edo_process p;
+extern edo_exit status;
+extern edo_output output;
+#endif
 #ifdef EXAMPLE_ratelimit
 extern edo_ratelimit r;
 #endif

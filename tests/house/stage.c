@@ -258,6 +258,11 @@ int inherited;
 edo_once once;
 edo_setonce bound;
 #endif
+#ifdef EXAMPLE_process
+edo_process p;
+edo_exit status;
+edo_output output;
+#endif
 #ifdef EXAMPLE_ratelimit
 edo_ratelimit r;
 #endif
@@ -468,6 +473,17 @@ static void make_files(const char *example_name)
 }
 #endif
 
+#ifdef EXAMPLE_process
+static void make_process(const char *example_name)
+{
+    bool ends = is(example_name, "edo_process_wait") || is(example_name, "edo_process_detach");
+    const char *program[] = { ends ? "true" : "sleep", ends ? NULL : "20", NULL };
+    edo_process_options with_us = { .kill_with_parent = true };
+    if (!is(example_name, "edo_process_spawn"))
+        must(edo_process_spawn(&p, program, &with_us));
+}
+#endif
+
 /* What one header has. */
 static void make_own(const char *example_name)
 {
@@ -495,6 +511,9 @@ static void make_own(const char *example_name)
 #endif
 #ifdef EXAMPLE_once
     edo_setonce_init(&bound, &slot, sizeof slot);
+#endif
+#ifdef EXAMPLE_process
+    make_process(example_name);
 #endif
 #ifdef EXAMPLE_ratelimit
     must(edo_ratelimit_init(&r, 1, EDO_SEC(1), 4));
@@ -634,7 +653,9 @@ static int on_stage(void *chosen)
     const example *e = chosen;
     edo_scope time, stopped;
     edo_group behind;
+#ifndef EXAMPLE_process /* children live in real time */
     must(edo_clock_pause());
+#endif
     make_common(e->name);
     make_streams();
     must(edo_group_open(&behind, NULL));
