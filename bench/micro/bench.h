@@ -26,6 +26,7 @@ enum {
     WAKE_BURST_US = 50,
     STALL_TICKERS = 4,
     ECHO_CLIENTS = 50,
+    CHILDREN = 20,
     ECHO_MAX = 16384,
     CONNECT_CLIENTS = 16,
     UDP_CLIENTS = 50,

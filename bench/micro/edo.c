@@ -4,6 +4,7 @@
  * Tokio and Go in ../peers do the same with the same counts. Written as a user would write it,
  * against the public headers only; it must never reach into the library to look better. */
 #include "bench.h"
+#include "children.h"
 #include "files.h"
 #include "sockets.h"
 
@@ -692,6 +693,7 @@ static const struct scenario {
     { "mutex", mutex, NULL },
     { "skynet", skynet, NULL },
     { "chain", chain, NULL },
+    { "spawn_2000", spawn_2000, NULL },
     { "tcp_echo", tcp_echo, NULL },
     { "tcp_echo_1", tcp_echo_1, NULL },
     { "tcp_echo_16k", tcp_echo_16k, NULL },

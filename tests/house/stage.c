@@ -473,16 +473,21 @@ static void make_files(const char *example_name)
 }
 #endif
 
-#ifdef EXAMPLE_process
-static void make_process(const char *example_name)
+/* Processes and signals. */
+static void make_system(const char *example_name)
 {
+    (void)example_name;
+#ifdef EXAMPLE_signal
+    must(edo_signal_open(&signals, EDO_SIG(SIGUSR1)));
+#endif
+#ifdef EXAMPLE_process
     bool ends = is(example_name, "edo_process_wait") || is(example_name, "edo_process_detach");
     const char *program[] = { ends ? "true" : "sleep", ends ? NULL : "20", NULL };
     edo_process_options with_us = { .kill_with_parent = true };
     if (!is(example_name, "edo_process_spawn"))
         must(edo_process_spawn(&p, program, &with_us));
-}
 #endif
+}
 
 /* What one header has. */
 static void make_own(const char *example_name)
@@ -512,9 +517,7 @@ static void make_own(const char *example_name)
 #ifdef EXAMPLE_once
     edo_setonce_init(&bound, &slot, sizeof slot);
 #endif
-#ifdef EXAMPLE_process
-    make_process(example_name);
-#endif
+    make_system(example_name);
 #ifdef EXAMPLE_ratelimit
     must(edo_ratelimit_init(&r, 1, EDO_SEC(1), 4));
 #endif
@@ -522,9 +525,6 @@ static void make_own(const char *example_name)
     edo_rwlock_init(&lock);
     if (is(example_name, "edo_rwlock_unlock"))
         must(edo_rwlock_wrlock(&lock));
-#endif
-#ifdef EXAMPLE_signal
-    must(edo_signal_open(&signals, EDO_SIG(SIGUSR1)));
 #endif
 #ifdef EXAMPLE_sync
     if (is(example_name, "edo_mutex_unlock"))

@@ -50,6 +50,7 @@ var scenarios = map[string]func(plan) (float64, string){
 	"fs_small":   measure(fsSmall),
 	"fs_large":   measure(fsLarge),
 	"fs_walk":    measure(fsWalk),
+	"spawn_2000": measure(spawn2000),
 	"sleepers":   sleepers,
 	"idle":       idle,
 	"wake":       wake,

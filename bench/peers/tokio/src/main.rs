@@ -22,6 +22,7 @@ pub struct Plan {
     pub count: u64,
     pub warmup: u64,
     pub current_thread: bool,
+    pub io: bool,
 }
 
 fn build_runtime(plan: Plan) -> Runtime {
@@ -32,7 +33,10 @@ fn build_runtime(plan: Plan) -> Runtime {
         b.worker_threads(plan.workers);
         b
     };
-    builder.enable_all().build().expect("runtime")
+    if plan.io {
+        builder.enable_io();
+    }
+    builder.enable_time().build().expect("runtime")
 }
 
 /// Runs `body` as a spawned task, so that it is on a worker and not on the thread of `block_on`.
@@ -85,6 +89,7 @@ fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
         "connect" => measure(plan, sockets::connect),
         "udp_echo" => measure(plan, sockets::udp_echo),
         "udp_packets" => measure(plan, sockets::udp_packets),
+        "spawn_2000" => measure(plan, ops::children),
         "sleepers" => on_worker(plan, sleep::sleepers(plan)),
         "idle" => on_worker(plan, sleep::idle(plan)),
         "wake" => on_worker(plan, sleep::wake(plan)),
@@ -108,7 +113,7 @@ fn usage_error() -> ! {
 fn main() {
     let mut args = std::env::args().skip(1);
     let scenario = args.next().unwrap_or_else(|| usage_error());
-    let mut plan = Plan { workers: 1, count: 100_000, warmup: 0, current_thread: false };
+    let mut plan = Plan { workers: 1, count: 100_000, warmup: 0, current_thread: false, io: false };
     while let Some(flag) = args.next() {
         let value = args.next().unwrap_or_else(|| usage_error());
         let number = || value.parse::<u64>().unwrap_or_else(|_| usage_error());
@@ -120,6 +125,7 @@ fn main() {
             _ => usage_error(),
         }
     }
+    plan.io = matches!(scenario.as_str(), "spawn_2000" | "connect" | "udp_echo" | "udp_packets");
     match run(&scenario, plan) {
         Some((value, extra)) => {
             println!("{scenario} {} {value:.1} {extra}", plan.workers);

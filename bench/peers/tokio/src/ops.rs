@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, Mutex};
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
@@ -13,6 +14,7 @@ const YIELDERS: u64 = 16;
 const CAPACITY: usize = 128;
 const LOCKERS: u64 = 4;
 const FANOUT: u64 = 10;
+const CHILDREN: u64 = 20;
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn nothing() {}
@@ -198,5 +200,22 @@ pub async fn timers(n: u64) {
     }
     for sleep in all {
         drop(sleep);
+    }
+}
+
+/// Child processes, `CHILDREN` at a time.
+pub async fn children(n: u64) {
+    let tasks: Vec<_> = (0..CHILDREN)
+        .map(|_| {
+            tokio::spawn(async move {
+                for _ in 0..n / CHILDREN {
+                    let status = Command::new("/bin/true").status().await.unwrap();
+                    assert!(status.success());
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
     }
 }
