@@ -2,7 +2,7 @@
 /* Edo: child processes.
  *
  *     const char *argv[] = { "sort", "-n", NULL };
- *     edo_process_options options = { .in = { EDO_STDIO_PIPE }, .out = { EDO_STDIO_PIPE } };
+ *     edo_process_options options = { .in.kind = EDO_STDIO_PIPE, .out.kind = EDO_STDIO_PIPE };
  *     edo_process p;
  *     rc = edo_process_spawn(&p, argv, &options);
  *     ...                                       // p.in is written, p.out is read

@@ -12,9 +12,9 @@ static int starts(void)
 {
     edo_process p;
     edo_process_options o = { .env_change = change,
-                              .in = { EDO_STDIO_PIPE },
-                              .out = { EDO_STDIO_PIPE },
-                              .err = { EDO_STDIO_PIPE } };
+                              .in.kind = EDO_STDIO_PIPE,
+                              .out.kind = EDO_STDIO_PIPE,
+                              .err.kind = EDO_STDIO_PIPE };
     int rc = edo_process_spawn(&p, ARGV("true"), &o);
     edo_process_close(&p);
     no_child_is_left();
@@ -77,9 +77,9 @@ static unsigned with_room(int (*attempt)(void), rlim_t from)
 static int spawns(void)
 {
     edo_process p;
-    edo_process_options o = { .in = { EDO_STDIO_PIPE },
-                              .out = { EDO_STDIO_PIPE },
-                              .err = { EDO_STDIO_PIPE },
+    edo_process_options o = { .in.kind = EDO_STDIO_PIPE,
+                              .out.kind = EDO_STDIO_PIPE,
+                              .err.kind = EDO_STDIO_PIPE,
                               .fds = (int[]){ 0, 1 },
                               .fd_count = 2 };
     int rc = edo_process_spawn(&p, ARGV("true"), &o);

@@ -20,12 +20,12 @@ static int captures(void *arg)
     CHECK_OK(edo_process_output(SHELL("cat"), NULL, &out)); /* nothing to read */
     CHECK_STR(out.out, "");
     edo_output_free(&out);
-    edo_process_options o = { .err = { EDO_STDIO_OUT } };
+    edo_process_options o = { .err.kind = EDO_STDIO_OUT };
     CHECK_OK(edo_process_output(SHELL("echo 1; echo 2 >&2"), &o, &out));
     CHECK_STR(out.out, "1\n2\n");
     CHECK(out.err == NULL);
     edo_output_free(&out);
-    o = (edo_process_options){ .out = { EDO_STDIO_NULL } };
+    o = (edo_process_options){ .out.kind = EDO_STDIO_NULL };
     CHECK_OK(edo_process_output(SHELL("echo 1; kill -15 $$"), &o, &out));
     CHECK(out.out == NULL);
     CHECK_INT(out.exit.signal, ==, SIGTERM);

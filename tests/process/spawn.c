@@ -225,9 +225,9 @@ TEST(what_cannot_be_started)
 static int piped(void *arg)
 {
     (void)arg;
-    edo_process_options o = { .in = { EDO_STDIO_PIPE },
-                              .out = { EDO_STDIO_PIPE },
-                              .err = { EDO_STDIO_PIPE } };
+    edo_process_options o = { .in.kind = EDO_STDIO_PIPE,
+                              .out.kind = EDO_STDIO_PIPE,
+                              .err.kind = EDO_STDIO_PIPE };
     edo_process p;
     edo_exit e;
     CHECK_OK(edo_process_spawn(&p, SHELL("read a; echo out $a; echo err $a >&2; cat"), &o));
@@ -263,7 +263,7 @@ static int writes_to_the_dead(void *arg)
     (void)arg;
     edo_process p;
     CHECK_OK(
-        edo_process_spawn(&p, ARGV("true"), &(edo_process_options){ .in = { EDO_STDIO_PIPE } }));
+        edo_process_spawn(&p, ARGV("true"), &(edo_process_options){ .in.kind = EDO_STDIO_PIPE }));
     CHECK_OK(edo_process_wait(&p, NULL));
     CHECK_INT(edo_write(p.in, "x", 1), ==, -EPIPE);
     edo_process_close(&p);
