@@ -490,6 +490,30 @@ static void make_system(const char *example_name)
 }
 
 /* What one header has. */
+static void make_more(const char *example_name)
+{
+#ifdef EXAMPLE_trace
+    if (is(example_name, "edo_trace_stop"))
+        must(edo_trace_start(NULL));
+#endif
+#ifdef EXAMPLE_tracker
+    must(edo_tracker_create(&t, NULL, "stage"));
+    must(edo_tracker_spawn(t, serve, NULL));
+#endif
+#ifdef EXAMPLE_watch
+    must(edo_watch_create(&w, sizeof settings, NULL));
+    edo_watch_subscribe(w, &rx);
+#endif
+#ifdef EXAMPLE_writer
+    if (is(example_name, "edo_writer_data") || is(example_name, "edo_writer_take"))
+        edo_writer_init_memory(&w, 0);
+    else
+        must(edo_writer_init(&w, s, NULL));
+    must(edo_writer_str(&w, "text"));
+#endif
+    (void)example_name;
+}
+
 static void make_own(const char *example_name)
 {
 #ifdef EXAMPLE_barrier
@@ -537,25 +561,7 @@ static void make_own(const char *example_name)
 #ifdef EXAMPLE_time
     must(edo_interval_init(&iv, EDO_MS(10), EDO_MISSED_SKIP));
 #endif
-#ifdef EXAMPLE_trace
-    if (is(example_name, "edo_trace_stop"))
-        must(edo_trace_start(NULL));
-#endif
-#ifdef EXAMPLE_tracker
-    must(edo_tracker_create(&t, NULL, "stage"));
-    must(edo_tracker_spawn(t, serve, NULL));
-#endif
-#ifdef EXAMPLE_watch
-    must(edo_watch_create(&w, sizeof settings, NULL));
-    edo_watch_subscribe(w, &rx);
-#endif
-#ifdef EXAMPLE_writer
-    if (is(example_name, "edo_writer_data") || is(example_name, "edo_writer_take"))
-        edo_writer_init_memory(&w, 0);
-    else
-        must(edo_writer_init(&w, s, NULL));
-    must(edo_writer_str(&w, "text"));
-#endif
+    make_more(example_name);
     (void)example_name;
 }
 
