@@ -73,8 +73,9 @@ static int setup(struct io_uring *u, unsigned entries, unsigned completions)
 
 static void remember(const struct io_uring_probe *known)
 {
+    enum { ASKED = IORING_OP_LAST < 64 ? IORING_OP_LAST : 64 };
     uint64_t bits = 0;
-    for (int op = 0; op < 64 && op < IORING_OP_LAST; op++)
+    for (int op = 0; op < ASKED; op++)
         bits |= (uint64_t)(io_uring_opcode_supported(known, op) != 0) << op;
     edo__astore(&known_ops, bits, EDO__RLX); /* relaxed: workers are started after it */
 }
