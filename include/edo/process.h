@@ -170,7 +170,8 @@ int edo_process_fd(const edo_process *p);
 #define EDO_EXITED(process) EDO_READABLE(edo_process_fd(process))
 
 /* edo_process_signal - sends it a signal; to its whole group if it leads one.
- * Returns 0; -ESRCH: it has ended (a leader: and so has its group); -EINVAL; -EPERM.
+ * Returns 0; -ESRCH: it has ended (the group of a leader is there until that is closed); -EINVAL;
+ * -EPERM.
  *
  *     rc = edo_process_signal(&p, 1);      // SIGHUP
  *
