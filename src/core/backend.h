@@ -70,6 +70,9 @@ typedef struct edo__backend {
     /* select's part: registers w for the events; the waker leaves the ready ones in w->result.
      * Returns ready events > 0 at once (not registered), 0 registered, or a negative code. */
     int (*watch)(int fd, unsigned events, struct edo__waiter *w);
+    /* The select was called: makes sure that w, which stays where it is, will be told of them. 0 or a
+     * negative code. */
+    int (*rewatch)(int fd, struct edo__waiter *w);
     void (*unwatch)(int fd, struct edo__waiter *w);
     int (*desc_open)(edo__desc *d, int fd); /* fd non-blocking already */
     void (*desc_close)(edo__desc *d);       /* before close(2) of fd; nobody waits on it */

@@ -109,6 +109,14 @@ static edo__child *ordered_pop(edo_group *g)
     return c;
 }
 
+bool edo__ordered_ready(const edo_group *g)
+{
+    const edo__child *c = edo__ordered_first(g);
+    while (c != NULL && c->state == EDO__CHILD_UNSEEN)
+        c = c->next;
+    return c == NULL || c->state != EDO__CHILD_LIVE;
+}
+
 int edo__ordered_take(edo_group *g, edo__child **out)
 {
     edo__child *c;

@@ -191,6 +191,13 @@ static inline bool child_leaves(edo_group *g, edo__task *t, edo__worker *w)
  * wake the owner: the index of a case in select, else 0. */
 #define WANTS_ALL 0x80u
 
+/* Under g's lock, not in an ordered group. Not every child that ends leaves one. */
+static inline bool has_result(const edo_group *g)
+{
+    const edo__results *first = g->edo__results;
+    return first != NULL && first->taken != first->put;
+}
+
 static inline uint32_t owner_code(const edo_group *g)
 {
     return EDO__WAKE_OK + (g->edo__owner_wants & ~WANTS_ALL);
@@ -200,7 +207,8 @@ static inline uint32_t owner_code(const edo_group *g)
 static inline edo__task *claim_owner(edo_group *g, uint32_t *was)
 {
     edo__task *owner = g->edo__owner;
-    if (owner == NULL || (g->edo__live != 0 && (g->edo__owner_wants & WANTS_ALL) != 0))
+    if (owner == NULL ||
+        (g->edo__live != 0 && ((g->edo__owner_wants & WANTS_ALL) != 0 || !has_result(g))))
         return NULL;
     g->edo__owner = NULL;
     *was = edo__claim(owner, owner_code(g));
@@ -233,7 +241,7 @@ static edo__task *limited_ended(edo_group *g, edo__task *t, bool *kept, edo__tas
 {
     if (g->edo__ordered) {
         *kept = edo__ordered_ended(g, t);
-        if (g->edo__owner_ordered && edo__ordered_first(g)->state != EDO__CHILD_LIVE) {
+        if (g->edo__owner_ordered && edo__ordered_ready(g)) {
             g->edo__owner_ordered = false;
             *owner = g->edo__scope.edo__owner;
             *owner_was = edo__claim(*owner, owner_code(g));
@@ -459,12 +467,7 @@ int edo__group_try_next(edo_group *g, edo_result *out)
 /* Under g's lock: whether edo_group_next() would not have to wait. */
 static bool has_next(const edo_group *g)
 {
-    if (g->edo__ordered) {
-        const edo__child *first = edo__ordered_first(g);
-        return first == NULL || first->state != EDO__CHILD_LIVE;
-    }
-    const edo__results *first = g->edo__results;
-    return g->edo__live == 0 || (first != NULL && first->taken != first->put);
+    return g->edo__ordered ? edo__ordered_ready(g) : g->edo__live == 0 || has_result(g);
 }
 
 bool edo__group_watch_next(edo_group *g, const edo__waiter *w)

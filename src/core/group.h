@@ -49,6 +49,8 @@ static inline edo__child *edo__ordered_first(const edo_group *g)
 }
 /* t has ended: what is known of it goes to its record. True when t itself is kept. */
 bool edo__ordered_ended(edo_group *g, edo__task *t);
+/* Whether edo__ordered_take() would say anything but -EAGAIN. */
+bool edo__ordered_ready(const edo_group *g);
 /* 1: *out is the first in line, taken out; 0: no child is left; -EAGAIN: the first is live. */
 int edo__ordered_take(edo_group *g, edo__child **out);
 /* No child is left alive: frees all. */

@@ -95,6 +95,38 @@ uint32_t edo__claim_cancel(edo__task *t, uint32_t mark)
     return claim(t, EDO__WAKE_CANCEL, false, mark);
 }
 
+uint32_t edo__wait_call(edo__task *t)
+{
+    uint32_t was = edo__aload(&t->word, EDO__ACQ);
+    for (;;) {
+        uint32_t state = was & EDO__WORD_STATE;
+        if (was >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE || state == EDO__WORD_CALLED)
+            return EDO__WORD_IDLE; /* it is over, or has yet to look */
+        if (state == EDO__WORD_HELD || state == EDO__WORD_FROZEN) {
+            edo__cpu_relax(); /* as in claim() */
+            was = edo__aload(&t->word, EDO__ACQ);
+            continue;
+        }
+        uint32_t called = EDO__WORD_CALLED | (was & EDO__WORD_CLASS);
+        /* acquire: its registers are saved, pairs with edo__wait_parked(). What it will look at is
+         * ordered by the lock it looks under, or, for a timer, is the time. */
+        if (edo__acas(&t->word, &was, called, EDO__AR, EDO__ACQ))
+            return state;
+    }
+}
+
+bool edo__wait_answer(edo__task *self)
+{
+    uint32_t was = edo__aload(&self->word, EDO__ACQ);
+    while (was < EDO__WAKE_CANCEL) { /* else it is CALLED, and stays so until it is claimed */
+        uint32_t waiting = EDO__WORD_WAITING | (was & EDO__WORD_CLASS);
+        /* acquire: pairs with the claim that made it fail */
+        if (edo__acas(&self->word, &was, waiting, EDO__AR, EDO__ACQ))
+            return true;
+    }
+    return false;
+}
+
 /* A timer in the frame of the task that waits. */
 typedef struct wait_timer {
     edo__timer timer; /* first member */
@@ -102,20 +134,24 @@ typedef struct wait_timer {
     uint32_t code;
 } wait_timer;
 
+/* edo__claim() for a timer. */
+static uint32_t claim_in_time(edo__task *t, uint32_t code)
+{
+    return edo__unlikely(code == EDO__WAKE_LOOK) ? edo__wait_call(t) : edo__claim(t, code);
+}
+
 static void wait_timer_fire(edo__timer *timer)
 {
     wait_timer *t = (wait_timer *)timer;
-    EDO__PROBE3(task_timeout, t->task->id, t->timer.deadline, t->code);
-    edo__wake(t->task, t->code); /* t is gone from here on */
+    edo__task *task = t->task;
+    EDO__PROBE3(task_timeout, task->id, t->timer.deadline, t->code);
+    edo__claimed(task, claim_in_time(task, t->code)); /* t is gone after the claim */
 }
 
 static uint32_t foreign_commit(edo__task *self, int64_t at, uint32_t code)
 {
-    uint32_t was = edo__aload(&self->word, EDO__ACQ);
-    uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
-    /* release: the stand-in is ready to be woken; pairs with the claim */
-    if (was >= EDO__WAKE_CANCEL || !edo__acas(&self->word, &was, parked, EDO__AR, EDO__ACQ))
-        return was;
+    if (!edo__wait_parked(self))
+        return edo__aload(&self->word, EDO__ACQ);
     edo_assert(!edo__in_hook()); /* a hook must not wait, see <edo/hooks.h> */
     for (;;) {
         if (edo__aload(&self->futex, EDO__ACQ) != 0) { /* pairs with edo__schedule_parked() */
@@ -125,8 +161,8 @@ static uint32_t foreign_commit(edo__task *self, int64_t at, uint32_t code)
         int64_t left = at == EDO_FOREVER ? EDO_FOREVER : at - edo__clock_real();
         if (left > 0) {
             edo__futex_wait(&self->futex, 0, left);
-        } else if (edo__claim(self, code) != EDO__WORD_IDLE) {
-            return code;
+        } else if (claim_in_time(self, code) != EDO__WORD_IDLE) {
+            return edo__aload(&self->word, EDO__ACQ);
         } else {
             at = EDO_FOREVER; /* somebody else won: its wake-up is on the way */
         }
@@ -160,11 +196,11 @@ static void wait_timer_disarm(edo__worker *w, wait_timer *t)
     edo__spin_unlock(&w->timer_lock);
 }
 
-/* Suspends unless claimed already. */
+/* Suspends unless claimed or called already. */
 uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
 {
     uint32_t code = edo__aload(&self->word, EDO__ACQ);
-    if (code < EDO__WAKE_CANCEL) {
+    if (edo__wait_is_on(code)) {
         edo__astore(&self->why, (uint8_t)why, EDO__RLX);
         self->why_obj = obj;
         self->claimed_early = 0;

@@ -128,8 +128,9 @@ static inline bool edo__wait_begin_as(edo__task *self, uint32_t wait_class);
 static inline uint32_t edo__wait_commit(edo__task *self, uint32_t *lock, edo__why why,
                                         const void *obj);
 
-/* The same, and it is claimed with EDO__WAKE_OK + index when the instant `at` of the runtime's
- * clock comes; EDO_FOREVER for none. What edo_sleep() and EDO_AFTER are made of. */
+/* The same, and it is claimed with `code` when the instant `at` of the runtime's clock comes;
+ * EDO_FOREVER for none. What edo_sleep() and EDO_AFTER are made of. With EDO__WAKE_LOOK it is
+ * called. */
 uint32_t edo__wait_commit_until(edo__task *self, uint32_t *lock, edo__why why, const void *obj,
                                 int64_t at, uint32_t code);
 
@@ -142,6 +143,14 @@ uint32_t edo__claim_cancel(edo__task *t, uint32_t mark);
 void edo__schedule_parked(edo__task *t);
 /* Makes a task that is in no queue runnable; w: the calling worker. In sched.c. */
 void edo__schedule_on(struct edo__worker *w, edo__task *t);
+/* Calls a select that waits for something of which only it can say whether it has come. It wakes up,
+ * if it is not on its way already, and looks; all the time every one of its cases can be claimed.
+ * Returns EDO__WORD_PARKED when the caller has to schedule it, as after edo__claim(). Whoever calls
+ * holds the lock under which it will look, or is its timer. */
+uint32_t edo__wait_call(edo__task *t);
+/* edo__wait_commit() has returned less than EDO__WAKE_CANCEL: it was called, and looks from here on;
+ * a call that comes later makes it look once more. False: it is claimed. */
+bool edo__wait_answer(edo__task *self);
 /* edo__schedule_parked() where the calling task or stand-in is known. */
 static inline void edo__schedule_by(edo__task *self, edo__task *t)
 {
@@ -188,14 +197,20 @@ static inline bool edo__wait_begin(edo__task *self, bool cancellable)
     return edo__wait_begin_as(self, cancellable ? EDO__CANCEL_ANY : EDO__CANCEL_NEVER);
 }
 
+/* Whether a wait that was begun is neither claimed nor called. */
+static inline bool edo__wait_is_on(uint32_t word)
+{
+    return (word & ~(uint32_t)EDO__WORD_CLASS) == EDO__WORD_WAITING;
+}
+
 /* Publishes a wait that was begun: t has left its stack, its registers are saved, so whoever claims
- * it from here on makes it runnable. False: it is claimed already, and nobody will. */
+ * or calls it from here on makes it runnable. False: that has happened already, and nobody will. */
 static inline bool edo__wait_parked(edo__task *t)
 {
     uint32_t was = edo__aload(&t->word, EDO__ACQ);
-    uint32_t parked = EDO__WORD_PARKED | (was & EDO__WORD_CLASS);
+    uint32_t parked = was ^ (EDO__WORD_WAITING ^ EDO__WORD_PARKED);
     /* release: registers are saved; pairs with the claim */
-    return edo__likely(was < EDO__WAKE_CANCEL &&
+    return edo__likely(edo__wait_is_on(was) &&
                        edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ));
 }
 

@@ -4,7 +4,8 @@
  * arm: looks once more under the object's lock. If the case can happen now and nothing else has
  * claimed the select yet, it happens: the select's own word becomes w->code and w->result is set.
  * Otherwise w is queued. disarm: w is in no queue any more, and whoever was handing something over
- * is done. */
+ * is done. look, where there is one: the select was called, see edo__wait_call(); as arm for one that
+ * stays queued where it is. */
 #ifndef EDO_SYNC_CASES_H
 #define EDO_SYNC_CASES_H
 
@@ -54,12 +55,10 @@ void edo__sem_disarm(edo_sem *s, edo__waiter *w);
 /* The winner takes the value afterwards, with edo_broadcast_recv_nowait(). */
 int edo__broadcast_arm(edo_broadcast_rx *rx, edo__waiter *w);
 void edo__broadcast_disarm(edo_broadcast_rx *rx, edo__waiter *w);
-/* w keeps its place in line from one round of select to the next, so there is no disarming, and it
- * leaves at the end. w->n: when it has to look again, EDO_FOREVER for never. finish: after its case
- * was what woke the select; -EAGAIN: it was too early. */
+/* w->n: when it has to look again, EDO_FOREVER for never. */
 int edo__delayqueue_arm(edo_delayqueue *q, edo__waiter *w);
-int edo__delayqueue_finish(edo_delayqueue *q, edo__waiter *w);
-void edo__delayqueue_leave(edo_delayqueue *q, edo__waiter *w);
+int edo__delayqueue_look(edo_delayqueue *q, edo__waiter *w);
+void edo__delayqueue_disarm(edo_delayqueue *q, edo__waiter *w);
 int edo__watch_arm(edo_watch_rx *rx, edo__waiter *w);
 void edo__watch_disarm(edo_watch_rx *rx, edo__waiter *w);
 

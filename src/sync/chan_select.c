@@ -51,9 +51,11 @@ static bool claim_held(edo__waiter *other, uint32_t *was)
 {
     uint32_t word = edo__aload(&other->task->word, EDO__SC);
     for (;;) {
+        if (is_busy(word))
+            return false;
         *was = word >= EDO__WAKE_CANCEL ? EDO__WORD_IDLE : word & EDO__WORD_STATE;
-        if (*was != EDO__WORD_WAITING && *was != EDO__WORD_PARKED)
-            return !is_busy(word);
+        if (*was == EDO__WORD_IDLE)
+            return true;
         /* as in edo__claim() */
         if (edo__acas(&other->task->word, &word, other->code, EDO__SC, EDO__ACQ))
             return true;

@@ -384,47 +384,49 @@ int edo_delayqueue_next_nowait(edo_delayqueue *q, edo_delay *out)
 
 /* ---- select ---- */
 
-/* Under the lock, w being at the head: the first entry, if it is due, goes to a select that nothing
- * else has decided. */
-static int arm_head(edo_delayqueue *q, edo__waiter *w, int64_t now)
+/* Under the lock: the first entry, if it is due and w at the head of the line, goes to a select that
+ * nothing else has decided. */
+static int look(edo_delayqueue *q, edo__waiter *w, int64_t now)
 {
-    bool due = q->edo__len > 0 ? place_at(q, 0)->at <= now : q->edo__q.state == CLOSED;
-    if (!due)
+    w->n = (uint64_t)EDO_FOREVER;
+    if (q->edo__q.head != w)
         return EDO__ARMED;
-    if (edo__claim(w->task, w->code) != EDO__WORD_IDLE)
-        w->result = take_due(q, now, w->value);
-    return EDO__DECIDED;
+    bool due = q->edo__len > 0 ? place_at(q, 0)->at <= now : q->edo__q.state == CLOSED;
+    if (due) {
+        if (edo__claim(w->task, w->code) != EDO__WORD_IDLE)
+            w->result = take_due(q, now, w->value);
+        return EDO__DECIDED;
+    }
+    if (q->edo__len > 0)
+        w->n = (uint64_t)place_at(q, 0)->at;
+    return EDO__ARMED;
 }
 
 int edo__delayqueue_arm(edo_delayqueue *q, edo__waiter *w)
 {
     int64_t now = edo__now(w->task);
     edo__spin_lock(&q->edo__q.lock);
-    if (!w->queued)
-        edo__waitq_push(&q->edo__q, w);
-    bool head = q->edo__q.head == w;
-    w->result = -EAGAIN;
-    int rc = head ? arm_head(q, w, now) : EDO__ARMED;
-    w->n = (uint64_t)(head && q->edo__len > 0 ? place_at(q, 0)->at : EDO_FOREVER);
+    edo__waitq_push(&q->edo__q, w);
+    int rc = look(q, w, now);
+    if (rc == EDO__DECIDED) /* nobody is behind it */
+        edo__waitq_remove(&q->edo__q, w);
     edo__spin_unlock(&q->edo__q.lock);
     return rc;
 }
 
-int edo__delayqueue_finish(edo_delayqueue *q, edo__waiter *w)
+int edo__delayqueue_look(edo_delayqueue *q, edo__waiter *w)
 {
-    if (w->result != -EAGAIN)
-        return w->result; /* when it was armed */
     int64_t now = edo__now(w->task);
     edo__spin_lock(&q->edo__q.lock);
-    int rc = q->edo__q.head == w ? take_due(q, now, w->value) : -EAGAIN;
+    int rc = look(q, w, now);
     edo__spin_unlock(&q->edo__q.lock);
     return rc;
 }
 
-void edo__delayqueue_leave(edo_delayqueue *q, edo__waiter *w)
+void edo__delayqueue_disarm(edo_delayqueue *q, edo__waiter *w)
 {
     edo__spin_lock(&q->edo__q.lock);
-    edo__task *next = w->queued ? edo__line_leave(&q->edo__q, w) : NULL;
+    edo__task *next = edo__line_leave(&q->edo__q, w);
     edo__spin_unlock(&q->edo__q.lock);
     edo__line_called(next);
 }

@@ -8,7 +8,8 @@
  * the next one, who then looks in turn. A call that finds the head awake is not needed: it is about
  * to take the lock and look, or to leave and call the next.
  *
- * w->code: EDO__WAKE_CALLED, or that of a select's case. */
+ * w->code: EDO__WAKE_CALLED. A select's case that stands in the line is called and not claimed, so
+ * that it keeps its place in other lines as well: see select.c. */
 #ifndef EDO_SYNC_LINE_H
 #define EDO_SYNC_LINE_H
 
@@ -37,8 +38,10 @@ static inline edo__task *edo__line_call(edo__waitq *q)
 {
     if (q->head == NULL)
         return NULL;
-    edo__task *t = q->head->task;
-    return edo__claim(t, q->head->code) == EDO__WORD_PARKED ? t : NULL;
+    edo__waiter *w = q->head;
+    edo__task *t = w->task;
+    uint32_t was = w->select ? edo__wait_call(t) : edo__claim(t, w->code);
+    return was == EDO__WORD_PARKED ? t : NULL;
 }
 
 /* Under the lock: w leaves the line. */

@@ -8,14 +8,16 @@
  *   2. Begin to wait: from here on the task's word can be claimed, by one case only. Arm one case after
  *      the other; each looks once more under its object's lock. When all are armed, suspend.
  *   3. Disarm what was armed, under each object's lock; so a waker that is still handing over a value is
- *      waited for, and losers leave nothing behind.
+ *      waited for, and losers leave nothing behind. Jobs are settled at the very end.
  * The word says which case it was: EDO__WAKE_OK + its index. What the cases themselves do is in
  * select_cases.c.
  *
- * A descriptor may turn out not to be ready after all, or the first entry of a delay queue to be due
- * later; then 2 and 3 are done again. There are two exceptions to 3: a job is started once, lives
- * through such rounds, and is settled at the end; and who stands in line for a delay queue keeps its
- * place through them. */
+ * Of some cases others cannot say that they have happened, only that they may have: the first entry
+ * of a delay queue has changed, or the instant of it has come; a descriptor is watched no longer.
+ * They do not claim the select but call it (edo__wait_call(), EDO__WORD_CALLED). It wakes up and looks
+ * at these cases, each under its object's lock, where one that has happened claims the word as in 2.
+ * If none has, it suspends again. All the time it stays armed everywhere and its word can be claimed:
+ * nobody passes it in any line because it was called for nothing, and no claim misses it. */
 #include "core/sched.h"
 #include "sync/select_cases.h"
 
@@ -36,7 +38,7 @@ typedef struct selection {
     bool biased;
     bool registers; /* some case cannot be tried, only armed */
     bool jobs;
-    bool lines; /* some case stands in a line */
+    bool lines; /* some case has an instant at which to look again */
     uint8_t order[CASES_MAX];
 } selection;
 
@@ -163,20 +165,19 @@ static int arm_all(selection *s, bool wait, size_t *armed)
     return rc;
 }
 
-/* A case at the head of its line waits for an instant that is known since it was armed. Who calls
- * the head wakes it with its case's code; so the timer has another one, see
- * edo__wait_commit_until(). */
+/* A case at the head of its line waits for an instant that it has seen when it looked last. */
 static void first_in_lines(const selection *s, int64_t *at, uint32_t *code)
 {
     for (size_t i = 0; i < s->n; i++) {
         edo_case *c = &s->cases[i];
         if (c->kind == EDO_CASE_DELAYQUEUE_NEXT && edo__case_until(c) < *at) {
             *at = edo__case_until(c);
-            *code = EDO__WAKE_OK + CASES_MAX + (uint32_t)i;
+            *code = EDO__WAKE_LOOK;
         }
     }
 }
 
+/* Returns the code it was claimed with, or less than EDO__WAKE_CANCEL when it was called. */
 static uint32_t suspend(selection *s)
 {
     if (!s->timed) {
@@ -197,27 +198,45 @@ static uint32_t suspend(selection *s)
     return edo__wait_commit_until(s->self, NULL, EDO__WHY_SELECT, &view, at, code);
 }
 
-/* Phases 2 and 3. wait false: only looks, by way of arming. -EAGAIN: none was ready, or a
- * descriptor's case was woken to look again. */
+/* It was called; by which of its cases is not said. */
+static int look_again(const selection *s)
+{
+    if (!edo__wait_answer(s->self))
+        return EDO__DECIDED;
+    int rc = EDO__ARMED;
+    for (size_t k = 0; k < s->n && rc == EDO__ARMED; k++)
+        rc = edo__case_look(&s->cases[s->order[k]], s->self);
+    return rc;
+}
+
+/* All are armed. Returns how that has ended: EDO__DECIDED or a negative code. */
+static int await(selection *s)
+{
+    int rc = EDO__ARMED;
+    while (rc == EDO__ARMED)
+        rc = suspend(s) < EDO__WAKE_CANCEL ? look_again(s) : EDO__DECIDED;
+    return rc;
+}
+
+/* Phases 2 and 3. wait false: only looks, by way of arming; -EAGAIN: none was ready. */
 static int arm_and_wait(selection *s, bool wait)
 {
     size_t armed;
     if (!edo__wait_begin(s->self, wait))
         return -ECANCELED;
     int rc = arm_all(s, wait, &armed);
-    uint32_t code = EDO__WORD_IDLE;
     if (rc == EDO__ARMED && wait)
-        code = suspend(s);
+        rc = await(s);
     for (size_t k = 0; k < armed; k++)
         edo__case_disarm(&s->cases[s->order[k]], s->self);
-    if (code == EDO__WORD_IDLE)
-        code = edo__wait_abort(s->self);
+    uint32_t code = edo__wait_abort(s->self); /* who has claimed it, or nobody can any more */
     if (code == EDO__WORD_IDLE)
         return rc < 0 ? rc : -EAGAIN;
     if (code < EDO__WAKE_OK)
         return -ECANCELED;
-    uint32_t i = (code - EDO__WAKE_OK) % CASES_MAX; /* beyond: a timer of a line */
-    return edo__case_finish(&s->cases[i]) ? (int)i : -EAGAIN;
+    uint32_t i = code - EDO__WAKE_OK;
+    edo__case_finish(&s->cases[i]);
+    return (int)i;
 }
 
 /* The jobs, when all else is decided: rc is what the call would return. A job that has run is what
@@ -232,15 +251,6 @@ static int settle_jobs(selection *s, int rc)
     return rc;
 }
 
-/* Before jobs are settled: those behind do not wait for them. */
-static void leave_lines(selection *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->cases[i].kind == EDO_CASE_DELAYQUEUE_NEXT)
-            edo__case_leave(&s->cases[i]);
-    }
-}
-
 static int wait_for_one(edo_case *cases, size_t n, bool biased)
 {
     selection s = { .self = edo__self(), .cases = cases, .n = n, .biased = biased };
@@ -253,10 +263,8 @@ static int wait_for_one(edo_case *cases, size_t n, bool biased)
     put_in_order(&s);
     edo__coop(s.self); /* before: it may come to hold a mutex, see mutex.c */
     rc = s.registers ? -EAGAIN : try_all(&s);
-    while (rc == -EAGAIN)
+    if (rc == -EAGAIN)
         rc = arm_and_wait(&s, true);
-    if (s.lines)
-        leave_lines(&s);
     if (s.jobs)
         rc = settle_jobs(&s, rc);
     return rc;
@@ -269,10 +277,7 @@ static int look_for_one(edo_case *cases, size_t n, bool biased)
     if (rc < 0)
         return rc;
     put_in_order(&s);
-    rc = s.registers ? arm_and_wait(&s, false) : try_all(&s);
-    if (s.lines)
-        leave_lines(&s);
-    return rc;
+    return s.registers ? arm_and_wait(&s, false) : try_all(&s);
 }
 
 int edo_select(edo_case *cases, size_t n)

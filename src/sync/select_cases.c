@@ -26,14 +26,27 @@ static edo__task_job *job_of(edo_case *c)
     return (edo__task_job *)(void *)c->edo__private;
 }
 
+/* Most kinds need an object, and nothing else. */
+#define BIT(kind) (1u << EDO_CASE_##kind)
+#define PLAIN                                                                                      \
+    (BIT(RECV) | BIT(SEND) | BIT(EVENT) | BIT(NOTIFY) | BIT(TOKEN) | BIT(CHAN_CLOSED) |            \
+     BIT(ONESHOT) | BIT(BROADCAST) | BIT(WATCH) | BIT(MUTEX))
+_Static_assert(EDO_CASE_DELAYQUEUE_NEXT < 32, "the last one has a bit");
+
 int edo__case_check(edo_case *c, const edo__task *self)
 {
+    unsigned kind = c->kind;
+    if (edo__likely(kind < 32 && (1u << kind & PLAIN) != 0))
+        return c->object == NULL ? -EINVAL : 0;
     switch (c->kind) {
     case EDO_CASE_NONE:
     case EDO_CASE_AFTER:
     case EDO_CASE_AT:
     case EDO_CASE_JOINED:
     case EDO_CASE_FD: return 0;
+    case EDO_CASE_SEM: return c->object == NULL || c->number < 0 ? -EINVAL : 0;
+    case EDO_CASE_DELAYQUEUE_NEXT:
+    case EDO_CASE_RESERVE: return c->object == NULL || c->value == NULL ? -EINVAL : 0;
     case EDO_CASE_BLOCKING:
         *job_of(c) = (edo__task_job){ 0 };
         c->result = -ECANCELED; /* unless it runs */
@@ -44,32 +57,8 @@ int edo__case_check(edo_case *c, const edo__task *self)
         if (c->object == NULL || c->value == NULL)
             return -EINVAL;
         return ((const edo_group *)c->object)->edo__scope.edo__owner == self ? 0 : -EPERM;
-    case EDO_CASE_DELAYQUEUE_NEXT:
-        *waiter_of(c) = (edo__waiter){ .queued = false };
-        if (c->value == NULL)
-            return -EINVAL;
-        break;
-    case EDO_CASE_RESERVE:
-        if (c->value == NULL)
-            return -EINVAL;
-        break;
-    case EDO_CASE_RECV:
-    case EDO_CASE_SEND:
-    case EDO_CASE_EVENT:
-    case EDO_CASE_NOTIFY:
-    case EDO_CASE_TOKEN:
-    case EDO_CASE_CHAN_CLOSED:
-    case EDO_CASE_ONESHOT:
-    case EDO_CASE_BROADCAST:
-    case EDO_CASE_WATCH:
-    case EDO_CASE_MUTEX: break;
-    case EDO_CASE_SEM:
-        if (c->number < 0)
-            return -EINVAL;
-        break;
     default: return -EINVAL;
     }
-    return c->object == NULL ? -EINVAL : 0;
 }
 
 static int try_reserve(edo_case *c)
@@ -115,12 +104,10 @@ static int decide(edo__waiter *w, int result)
 static int arm_job(edo_case *c, edo__task *self, uint32_t code)
 {
     edo__task_job *j = job_of(c);
-    if (j->task == NULL) { /* not a second time, see select.c */
-        j->fn = c->fn;
-        j->arg = c->value;
-        j->wake = code;
-        edo__task_job_start(j, self, EDO__JOB_USER);
-    }
+    j->fn = c->fn;
+    j->arg = c->value;
+    j->wake = code;
+    edo__task_job_start(j, self, EDO__JOB_USER);
     if (!edo__task_job_done(j))
         return EDO__ARMED;
     (void)edo__claim(self, code);
@@ -147,20 +134,10 @@ static int arm_reserve(const edo_case *c, edo__waiter *w)
     return rc < 0 ? decide(w, rc) : edo__chan_arm_reserve(c->object, w);
 }
 
-static int arm_delayed(edo_case *c, edo__task *self, uint32_t code)
-{
-    edo__waiter *w = waiter_of(c);
-    if (!w->queued) /* else it has a place in line, and others look at it */
-        *w = (edo__waiter){ .task = self, .code = code, .select = true, .value = c->value };
-    return edo__delayqueue_arm(c->object, w);
-}
-
 int edo__case_arm(edo_case *c, edo__task *self, uint32_t code)
 {
     if (c->kind == EDO_CASE_BLOCKING)
         return arm_job(c, self, code);
-    if (c->kind == EDO_CASE_DELAYQUEUE_NEXT)
-        return arm_delayed(c, self, code);
     edo__waiter *w = waiter_of(c);
     *w = (edo__waiter){ .task = self, .code = code, .select = true, .value = c->value };
     switch (c->kind) {
@@ -180,8 +157,19 @@ int edo__case_arm(edo_case *c, edo__task *self, uint32_t code)
     case EDO_CASE_GROUP_NEXT:
         return edo__group_watch_next(c->object, w) ? decide(w, 0) : EDO__ARMED;
     case EDO_CASE_FD: return arm_fd(c, w);
+    case EDO_CASE_DELAYQUEUE_NEXT: return edo__delayqueue_arm(c->object, w);
     case EDO_CASE_AFTER: return c->number <= 0 ? decide(w, 0) : EDO__ARMED;
     case EDO_CASE_AT: return c->number <= edo_now() ? decide(w, 0) : EDO__ARMED;
+    default: return EDO__ARMED;
+    }
+}
+
+int edo__case_look(edo_case *c, const edo__task *self)
+{
+    edo__waiter *w = waiter_of(c);
+    switch (c->kind) {
+    case EDO_CASE_DELAYQUEUE_NEXT: return edo__delayqueue_look(c->object, w);
+    case EDO_CASE_FD: return edo__backend_of(self)->rewatch((int)c->number, w);
     default: return EDO__ARMED;
     }
 }
@@ -205,33 +193,26 @@ void edo__case_disarm(edo_case *c, const edo__task *self)
     case EDO_CASE_JOINED: edo__join_unwatch((uint64_t)c->number, w); return;
     case EDO_CASE_GROUP_NEXT: edo__group_unwatch_next(c->object); return;
     case EDO_CASE_FD: edo__backend_of(self)->unwatch((int)c->number, w); return;
+    case EDO_CASE_DELAYQUEUE_NEXT: edo__delayqueue_disarm(c->object, w); return;
     default: return;
     }
 }
 
-bool edo__case_finish(edo_case *c)
+/* Of what is taken only now there is something still: nobody else takes it. */
+void edo__case_finish(edo_case *c)
 {
     switch (c->kind) {
-    case EDO_CASE_BLOCKING: return true; /* its result is set when it is settled */
-    case EDO_CASE_GROUP_NEXT:            /* nobody else takes results */
-        c->result = edo__group_try_next(c->object, c->value);
-        return c->result != -EAGAIN;
-    case EDO_CASE_DELAYQUEUE_NEXT:
-        c->result = edo__delayqueue_finish(c->object, waiter_of(c));
-        return c->result != -EAGAIN;
-    default: break;
+    case EDO_CASE_BLOCKING: return; /* its result is set when it is settled */
+    case EDO_CASE_GROUP_NEXT: c->result = edo__group_try_next(c->object, c->value); break;
+    case EDO_CASE_BROADCAST: c->result = edo_broadcast_recv_nowait(c->object, c->value); break;
+    case EDO_CASE_RESERVE:
+        c->result = waiter_of(c)->result;
+        if (c->result == 0)
+            *(edo_permit *)c->value = (edo_permit){ c->object, 1 };
+        break;
+    default: c->result = waiter_of(c)->result;
     }
-    c->result = waiter_of(c)->result;
-    if (c->kind == EDO_CASE_BROADCAST)
-        c->result = edo_broadcast_recv_nowait(c->object, c->value);
-    else if (c->kind == EDO_CASE_RESERVE && c->result == 0)
-        *(edo_permit *)c->value = (edo_permit){ c->object, 1 };
-    return !(c->kind == EDO_CASE_FD && c->result == 0);
-}
-
-void edo__case_leave(edo_case *c)
-{
-    edo__delayqueue_leave(c->object, waiter_of(c));
+    edo_debug_assert(c->result != -EAGAIN);
 }
 
 int64_t edo__case_until(edo_case *c)

@@ -13,11 +13,12 @@ int edo__case_check(edo_case *c, const edo__task *self);
 int edo__case_try(edo_case *c);
 /* EDO__ARMED, EDO__DECIDED, or a negative code. */
 int edo__case_arm(edo_case *c, edo__task *self, uint32_t code);
+/* The select was called, and the case is armed: the same, when it has happened by now; it stays
+ * armed in any case. */
+int edo__case_look(edo_case *c, const edo__task *self);
 void edo__case_disarm(edo_case *c, const edo__task *self);
-/* It has happened: sets its result. False: it turns out that it has not. */
-bool edo__case_finish(edo_case *c);
-/* A place in line that is kept for the time of the call is given up. */
-void edo__case_leave(edo_case *c);
+/* It has happened: sets its result. */
+void edo__case_finish(edo_case *c);
 /* When a case ends a wait by itself, EDO_FOREVER for never; of one that is armed. */
 int64_t edo__case_until(edo_case *c);
 /* A job's end: see edo__task_job_settle(). Sets its result. */

@@ -644,8 +644,7 @@ static const fair_kind kinds[] = {
       closed_select, NULL, closed_give, NULL },
     { "delayqueue", VALUES | CLOSES | DRAINS, 0, ANY, 1, 3, EPIPED, delays_init, delays_deinit,
       delays_wait, NULL, delays_give, delays_close },
-    /* Not SELECTS: one that looks at the queue again loses its place with the decoy. */
-    { "delayqueue in select", VALUES | CLOSES | DRAINS, 0, ANY, 1, 3, EPIPED, delays_init,
+    { "delayqueue in select", VALUES | CLOSES | DRAINS | SELECTS, 0, ANY, 1, 3, EPIPED, delays_init,
       delays_deinit, delays_select, NULL, delays_give, delays_close },
     { "broadcast", ALL | CLOSES, 0, 0, 1, 1, EPIPED, broadcast_init, broadcast_deinit,
       broadcast_wait, NULL, broadcast_give, broadcast_close },

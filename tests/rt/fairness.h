@@ -2,8 +2,8 @@
 /* Histories of a waiting line, made from a seed, run on a real primitive and on a model of it.
  *
  * A history is a list of steps: somebody arrives, one that waits is cancelled, something is given
- * that lets waiters go on, one that was served leaves, a select in line is won by another case, the
- * line is closed. The model is a list of who waits, in order of arrival, and a count of what can be
+ * that lets waiters go on, one that was served leaves, a select in line is won by another case or
+ * woken to look for nothing at a third, the line is closed. The model is a list of who waits, in order of arrival, and a count of what can be
  * had ("room"). After every step the primitive must have served exactly those whom the model has
  * served, the cancelled ones must have gone with their code, and all others must wait. Those served
  * by one step may run in any order (a worker runs first whom it woke last); what they were served
@@ -41,10 +41,10 @@ enum {                     /* fair_kind.flags */
        VALUES = 1024,      /* the served got numbers: 0, 1, ...                                   */
        OUT = 2048,         /* gifts took the numbers of members: as they were served              */
        OWN = 4096,         /* wait() calls member_in() itself                                     */
-       SELECTS = 8192,     /* waits in a select, whose other case is the decoy                    */
+       SELECTS = 8192,     /* waits in a select, with the decoy and the alarms                    */
        READ_WRITE = 16384, /* amounts are 1 or WHOLE                                           */
        TASKS = 32768,      /* no foreign threads                                               */
-       ONE_WORKER = 65536,
+       ALARMS = 65536,     /* give() of 0 is a false alarm                                     */
 };
 
 typedef struct line line;
@@ -68,7 +68,7 @@ typedef struct fair_kind {
 } fair_kind;
 
 typedef struct step {
-    char op;   /* A arrive, C cancel, G give, L leave, D decoy, X close */
+    char op;   /* A arrive, C cancel, G give, L leave, D decoy, F false alarm, X close */
     uint8_t n; /* amount, or whose turn it is */
 } step;
 
@@ -109,6 +109,8 @@ struct line {
     unsigned n_log;
     unsigned out[UNITS_MAX], n_out; /* see OUT */
     edo_sem decoy;
+    edo_delayqueue alarms; /* nothing of it is ever due */
+    unsigned n_alarms;
     char error[200];
     union {
         edo_mutex mutex;
@@ -289,8 +291,11 @@ static inline void *member_thread(void *arg)
 /* Waits for the case, or for the decoy. */
 static inline int wait_in_select(member *m, edo_case c)
 {
-    edo_case cases[2] = { c, EDO_ACQUIRE(&m->line->decoy, 1) };
-    int i = edo_select(cases, 2);
+    edo_delay never;
+    edo_case cases[3] = { c, EDO_ACQUIRE(&m->line->decoy, 1),
+                          EDO_DELAYQUEUE_NEXT(&m->line->alarms, &never) };
+    int i = edo_select(cases, 3);
+    CHECK_INT(i, <, 2);
     return i == 1 ? DECOYED : i < 0 ? i : cases[0].result;
 }
 
@@ -351,6 +356,21 @@ static inline void decoy(line *l)
     model_flow(l);
 }
 
+/* Whoever is first in line for the alarms is woken, looks, and finds nothing. n 1: what it was
+ * called for is gone by then; 2: it is there, and not due. */
+static inline void false_alarm(line *l, unsigned n)
+{
+    edo_delay_key key;
+    if (is(l, ALARMS))
+        l->kind->give(l, 0);
+    if (!is(l, SELECTS))
+        return;
+    int64_t at = edo_now() + EDO_SEC(7200) - EDO_SEC(60) * ++l->n_alarms;
+    CHECK_OK(edo_delayqueue_insert_at(&l->alarms, at, NULL, &key));
+    if (n == 1)
+        CHECK_OK(edo_delayqueue_remove(&l->alarms, key, NULL));
+}
+
 static inline void close_line(line *l)
 {
     if (l->closed || !is(l, CLOSES))
@@ -368,6 +388,7 @@ static inline void do_step(line *l, step s)
     case 'C': cancel(l, s.n); break;
     case 'L': leave(l, s.n); break;
     case 'D': decoy(l); break;
+    case 'F': false_alarm(l, s.n); break;
     case 'X': close_line(l); break;
     default:
         if (l->kind->gifts > 0) {
@@ -505,6 +526,7 @@ static inline bool run_history(line *l, const step *steps, unsigned n)
                  .members = l->members,
                  .room = l->kind->room };
     edo_sem_init(&l->decoy, 0);
+    edo_delayqueue_init(&l->alarms);
     l->kind->init(l);
     CHECK_OK(edo_group_open(&l->group, NULL));
     bool ok = true;
@@ -513,6 +535,7 @@ static inline bool run_history(line *l, const step *steps, unsigned n)
         ok = check_line(l);
     }
     end_line(l);
+    edo_delayqueue_deinit(&l->alarms);
     if (l->kind->deinit != NULL)
         l->kind->deinit(l);
     return ok;
@@ -529,10 +552,12 @@ static inline step random_step(const fair_kind *k, uint64_t *seed)
     }
     if (what < 38)
         return (step){ 'C', (uint8_t)(n % MEMBERS_MAX) };
-    if (what < 42 && (k->flags & SELECTS) != 0)
+    if (what < 41 && (k->flags & SELECTS) != 0)
         return (step){ 'D', 0 };
-    if (what < 43 && (k->flags & CLOSES) != 0)
+    if (what < 42 && (k->flags & CLOSES) != 0)
         return (step){ 'X', 0 };
+    if (what < 46 && (k->flags & (SELECTS | ALARMS)) != 0)
+        return (step){ 'F', (uint8_t)(1 + n % 2) };
     if (k->gifts == 0)
         return (step){ 'L', (uint8_t)(n % MEMBERS_MAX) };
     return (step){ 'G', (uint8_t)(1 + n % k->gifts) };
@@ -580,7 +605,7 @@ static inline bool drop_some(line *l, step *steps, unsigned *n)
 static inline void make_smaller(line *l, step *steps, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        uint8_t least = steps[i].op == 'A' || steps[i].op == 'G';
+        uint8_t least = strchr("AGF", steps[i].op) != NULL;
         uint8_t was = steps[i].n;
         for (uint8_t to = least; to < was; to++) {
             steps[i].n = to;

@@ -20,13 +20,14 @@ typedef enum fault {
     CLOSE_FORGETS,    /* the last in line is not told of the close                    */
     CLOSE_LIES,       /* who waited is told that it was served                        */
     LOSES_PERMIT,     /* a permit that comes while nobody waits is not kept           */
+    ALARM_TURNS,      /* who is woken for nothing waits again, at the end of the line  */
     N_FAULTS,
 } fault;
 
 static const char *const fault_names[] = {
     "none",          "serves last",    "serves second", "lets small pass",  "lets new pass",
     "drops wake-up", "wakes too many", "gives to gone", "head leaves deaf", "cancel turns",
-    "cancel takes",  "close forgets",  "close lies",    "loses permit",
+    "cancel takes",  "close forgets",  "close lies",    "loses permit",     "alarm turns",
 };
 
 typedef struct entry {
@@ -134,9 +135,20 @@ static void double_init(line *l)
     sem = (double_sem){ .permits = l->kind->room };
 }
 
+/* Who is first looks for nothing. */
+static void alarm_first(void)
+{
+    if (planted == ALARM_TURNS && sem.n_line > 0) {
+        entry *first = leave_at(0);
+        sem.line[sem.n_line++] = first;
+    }
+}
+
 static void double_give(line *l, unsigned n)
 {
     (void)l;
+    if (n == 0)
+        alarm_first();
     bool kept = planted != LOSES_PERMIT || sem.n_line > 0;
     while (n-- > 0) {
         if (sem.gone > 0)
@@ -156,8 +168,8 @@ static void double_close(line *l)
 }
 
 static const fair_kind double_kind = {
-    "double",    CLOSES, 2,           1 << 20,      3, 3, -EPIPE, double_init, NULL,
-    double_wait, NULL,   double_give, double_close,
+    "double",    CLOSES | ALARMS, 2, 1 << 20, 3, 3, -EPIPE, double_init, NULL, double_wait, NULL,
+    double_give, double_close,
 };
 
 /* Makes what fails as short as can be: how short that is must not depend on how slow it runs here. */

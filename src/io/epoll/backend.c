@@ -102,6 +102,7 @@ const edo__backend edo__backend_epoll = {
     .epoll = worker_epoll,
     .wait_fd = edo__epoll_wait_fd,
     .watch = edo__epoll_watch,
+    .rewatch = edo__epoll_rewatch,
     .unwatch = edo__epoll_unwatch,
     .desc_open = edo__epoll_desc_open,
     .desc_close = edo__epoll_desc_close,

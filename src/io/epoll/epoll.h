@@ -84,8 +84,10 @@ void edo__slot_evict(edo__epoll *home);
 /* Makes sure that events wake the slot's waiters, at its home or, when it has none, at io. */
 int edo__slot_arm(edo__slot *s, edo__epoll *io, unsigned events);
 void edo__slot_disarm(edo__slot *s);
-/* Wakes everybody with result 0 ("look again"). Takes and releases the lock. */
-void edo__slot_wake_all(edo__slot *s);
+/* The descriptor is closed, or (not closed) has lost its home: who waits looks again. A select is
+ * told that a closed one is ready, since looking would tell it nothing; else it keeps its place.
+ * Takes and releases the lock. */
+void edo__slot_wake_all(edo__slot *s, bool closed);
 /* Wakes the next operation waiting for the direction. Takes and releases the lock. */
 void edo__slot_pass_on(edo__slot *s, unsigned dir);
 /* What an event means; takes and releases the lock. */
@@ -94,6 +96,7 @@ void edo__slot_event(edo__slot *s, uint32_t gen, uint32_t events);
 /* wait.c */
 int edo__epoll_wait_fd(int fd, unsigned events);
 int edo__epoll_watch(int fd, unsigned events, edo__waiter *w);
+int edo__epoll_rewatch(int fd, edo__waiter *w);
 void edo__epoll_unwatch(int fd, edo__waiter *w);
 /* Waits for an edge after number seq; 0 at once when there was one. Waited or not: *waited. */
 int edo__slot_wait(edo__slot *s, edo__task *self, unsigned dir, uint32_t seq, edo__why why,

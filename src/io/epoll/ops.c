@@ -37,7 +37,7 @@ void edo__epoll_desc_close(edo__desc *d)
     s->kind = EDO__SLOT_FOREIGN;
     edo__astore(&s->misses, 0, EDO__RLX);
     edo__spin_unlock(&s->q.lock);
-    edo__slot_wake_all(s); /* misuse: somebody waits for a descriptor that is closed now */
+    edo__slot_wake_all(s, true); /* misuse: somebody waits for a descriptor that is closed now */
     d->slot = NULL;
     d->fd = -1;
 }

@@ -5,16 +5,27 @@
 #include <edo/io.h>
 #include <errno.h>
 
-/* Waiters whose tasks were claimed while parked, in order, linked by `next`: their memory stays
- * until they are scheduled, which happens after the slot's lock is free. */
+/* Waiters whose tasks were claimed or called while parked, in order, linked by `value`, which means
+ * nothing here: who was called stays in the slot's queue. Their memory stays until they are
+ * scheduled, which happens after the slot's lock is free. */
 typedef struct chain {
-    edo__waiter *head, **tail;
+    edo__waiter *head, *tail;
 } chain;
+
+static void chain_add(chain *c, edo__waiter *w)
+{
+    w->value = NULL;
+    if (c->head == NULL)
+        c->head = w;
+    else
+        c->tail->value = w;
+    c->tail = w;
+}
 
 static void chain_schedule(const chain *c)
 {
     for (edo__waiter *w = c->head, *next; w != NULL; w = next) {
-        next = w->next;
+        next = w->value;
         edo__claimed(w->task, EDO__WORD_PARKED);
     }
 }
@@ -25,11 +36,8 @@ static bool claim(edo__slot *s, edo__waiter *w, int32_t result, chain *c)
     edo__waitq_remove(&s->q, w);
     w->result = result;
     uint32_t was = edo__claim(w->task, w->code);
-    if (was == EDO__WORD_PARKED) {
-        w->next = NULL;
-        *c->tail = w;
-        c->tail = &w->next;
-    }
+    if (was == EDO__WORD_PARKED)
+        chain_add(c, w);
     return was != EDO__WORD_IDLE;
 }
 
@@ -106,13 +114,24 @@ void edo__slot_disarm(edo__slot *s)
     s->gen++;
 }
 
-void edo__slot_wake_all(edo__slot *s)
+/* w, a select's, stays where it is. */
+static void call(edo__waiter *w, chain *c)
 {
-    chain c = { NULL, &c.head };
+    if (edo__wait_call(w->task) == EDO__WORD_PARKED)
+        chain_add(c, w);
+}
+
+void edo__slot_wake_all(edo__slot *s, bool closed)
+{
+    chain c = { NULL, NULL };
     edo__spin_lock(&s->q.lock);
-    for (edo__waiter *w; (w = s->q.head) != NULL;)
-        /* A select cannot look again: it is told that the descriptor is ready. */
-        claim(s, w, w->select ? (int32_t)w->n : 0, &c);
+    for (edo__waiter *w = s->q.head, *next; w != NULL; w = next) {
+        next = w->next;
+        if (w->select && !closed)
+            call(w, &c);
+        else
+            claim(s, w, w->select ? (int32_t)w->n : 0, &c);
+    }
     edo__spin_unlock(&s->q.lock);
     chain_schedule(&c);
 }
@@ -129,7 +148,7 @@ static void wake_op(edo__slot *s, unsigned dir, chain *c)
 
 void edo__slot_pass_on(edo__slot *s, unsigned dir)
 {
-    chain c = { NULL, &c.head };
+    chain c = { NULL, NULL };
     edo__spin_lock(&s->q.lock);
     wake_op(s, dir, &c);
     edo__spin_unlock(&s->q.lock);
@@ -193,7 +212,7 @@ static void foreign_event(edo__slot *s, chain *c)
 
 void edo__slot_event(edo__slot *s, uint32_t gen, uint32_t events)
 {
-    chain c = { NULL, &c.head };
+    chain c = { NULL, NULL };
     edo__spin_lock(&s->q.lock);
     if (s->gen == gen && s->armed != 0) {
         EDO__PROBE2(io_ready, s->fd, events);

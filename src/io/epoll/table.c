@@ -66,6 +66,6 @@ void edo__slot_evict(edo__epoll *home)
             edo__slot_disarm(s);
         edo__spin_unlock(&s->q.lock);
         if (here)
-            edo__slot_wake_all(s);
+            edo__slot_wake_all(s, false);
     }
 }

@@ -137,6 +137,22 @@ int edo__epoll_watch(int fd, unsigned events, edo__waiter *w)
     return rc;
 }
 
+/* An event that has come meanwhile is told when the registration is made. */
+int edo__epoll_rewatch(int fd, edo__waiter *w)
+{
+    edo__slot *s = edo__slot_find(fd);
+    edo__epoll *io;
+    edo_assert(s != NULL);
+    int rc = edo__epoll_of(w->task, &io);
+    if (rc < 0)
+        return rc;
+    edo__spin_lock(&s->q.lock);
+    if (w->queued) /* else it was claimed */
+        rc = edo__slot_arm(s, io, (unsigned)w->n);
+    edo__spin_unlock(&s->q.lock);
+    return rc;
+}
+
 void edo__epoll_unwatch(int fd, edo__waiter *w)
 {
     edo__slot *s = edo__slot_find(fd);

@@ -130,6 +130,7 @@ const edo__backend edo__backend_uring = {
     .epoll = worker_epoll,
     .wait_fd = edo__uring_wait_fd,
     .watch = edo__epoll_watch,
+    .rewatch = edo__epoll_rewatch,
     .unwatch = edo__epoll_unwatch,
     .desc_open = edo__uring_desc_open,
     .desc_close = edo__uring_desc_close,
