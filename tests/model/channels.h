@@ -26,29 +26,7 @@
 #include "sync/chan_permit.c"
 #include "sync/event.c"
 #include "sync/notify.c"
-#include "sync/select.c"
-#include "sync/select_cases.c"
-
-/* No model selects over a job: the pool is not part of any. */
-void edo__task_job_start(edo__task_job *j, edo__task *self, edo__job_class cls)
-{
-    (void)j;
-    (void)self;
-    (void)cls;
-    abort();
-}
-
-bool edo__task_job_done(edo__task_job *j)
-{
-    (void)j;
-    abort();
-}
-
-bool edo__task_job_settle(edo__task_job *j)
-{
-    (void)j;
-    abort();
-}
+#include "cases.h"
 
 #include "checker.h"
 #include "test.h"
@@ -104,12 +82,6 @@ static void model_free(void *p)
         MODEL_CHECK(chans[i]->lock == 0 && !model_in_flight(&chans[i]->lock));
         model_dead(p, ROOM);
     }
-}
-
-const edo__backend *edo__backend_of(const edo__task *self)
-{
-    (void)self;
-    return NULL; /* no descriptors here */
 }
 
 static void share_chan(edo_chan *c)

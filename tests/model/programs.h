@@ -11,6 +11,10 @@
 #include "test.h"
 #include "verdict.h"
 
+#ifndef PROGRAMS_WITH /* for start_tasks() */
+#define PROGRAMS_WITH 0
+#endif
+
 enum { THREADS = 4 };
 
 typedef struct setup {
@@ -45,7 +49,7 @@ static unsigned threads(void)
 static void start(void)
 {
     memset(&tally, 0, sizeof tally);
-    start_tasks(threads(), 0);
+    start_tasks(threads(), PROGRAMS_WITH);
     tasks[0].flags = cfg.foreign ? EDO__TF_FOREIGN : 0;
     share();
     model_note(&tally, sizeof tally);
