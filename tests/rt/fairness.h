@@ -3,12 +3,13 @@
  *
  * A history is a list of steps: somebody arrives, one that waits is cancelled, something is given
  * that lets waiters go on, one that was served leaves, a select in line is won by another case or
- * woken to look for nothing at a third, the line is closed. The model is a list of who waits, in order of arrival, and a count of what can be
- * had ("room"). After every step the primitive must have served exactly those whom the model has
- * served, the cancelled ones must have gone with their code, and all others must wait. Those served
- * by one step may run in any order (a worker runs first whom it woke last); what they were served
- * with, values and units, tells theirs. So nobody is overtaken, nobody waits who could go on, and
- * whoever leaves the line changes nothing for the others but that they move up.
+ * woken to look for nothing at a third, the line is closed. The model is a list of who waits, in
+ * order of arrival, and a count of what can be had ("room"). After every step the primitive must
+ * have served exactly those whom the model has served, the cancelled ones must have gone with their
+ * code, and all others must wait. Those served by one step may run in any order (a worker runs first
+ * whom it woke last); what they were served with, values and units, tells theirs. So nobody is
+ * overtaken, nobody waits who could go on, and whoever leaves the line changes nothing for the
+ * others but that they move up.
  *
  * Arrivals are in a known order with several workers and threads as well: the next step begins when
  * the wait word of the one before says that it is parked, or it was served.
