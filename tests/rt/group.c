@@ -361,10 +361,7 @@ static int next_cancelled(void *arg)
     int spawned = edo_spawn(&g, wait_for_cancel, NULL);
     CHECK(spawned == 0 || spawned == -ECANCELED); /* the deadline came first */
     int rc = edo_group_next(&g, &r);
-    if (rc == 1) /* the child came first */
-        CHECK_INT(r.code, ==, -ECANCELED);
-    else
-        CHECK_INT(rc, ==, -ECANCELED);
+    CHECK_INT(rc == 1 ? r.code : rc, ==, -ECANCELED); /* 1: the child came first */
     rc = edo_group_close(&g);
     CHECK_INT(edo_scope_close(&s, spawned < 0 ? spawned : rc), ==, -ETIMEDOUT);
 
