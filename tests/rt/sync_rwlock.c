@@ -331,7 +331,7 @@ static int drop_box(void *arg)
     CHECK_OK(write ? edo_rwlock_wrlock(&b->lock) : edo_rwlock_rdlock(&b->lock));
     edo_rwlock_unlock(&b->lock);
     CHECK_OK(edo_rwlock_wrlock(&b->lock));
-    int left = --b->refs;
+    int left = __atomic_sub_fetch(&b->refs, 1, __ATOMIC_RELAXED);
     edo_rwlock_unlock(&b->lock);
     if (left == 0)
         free(b);
