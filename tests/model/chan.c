@@ -42,6 +42,36 @@ TEST_TIMEOUT(permits, 100)
     sound((setup){ .capacity = 1, .programs = { "p0", "s0Q0", "r0", "x" } }, MODEL_SC, 1);
 }
 
+/* Slots in twos: who waits for two holds up who waits for one. */
+TEST_TIMEOUT(permits_of_two, 100)
+{
+    must_run_here();
+    sound((setup){ .capacity = 2, .programs = { "r0r0", "P0" } }, MODEL_SC, MODEL_UNBOUNDED);
+    sound((setup){ .capacity = 2, .programs = { "r0r0", "P0" } }, MODEL_WEAK, test_scale(2));
+    sound((setup){ .capacity = 2, .programs = { "r0r0", "s0O0" } }, MODEL_SC, MODEL_UNBOUNDED);
+    sound((setup){ .capacity = 2, .programs = { "r0r0", "P0s0" } }, MODEL_WEAK, test_scale(2));
+    sound((setup){ .capacity = 2, .programs = { "O0", "s0O0", "r0r0" } }, MODEL_SC, 1);
+    sound((setup){ .capacity = 2, .programs = { "r0", "s0P0", "c0" } }, MODEL_SC, test_scale(2));
+    sound((setup){ .capacity = 2, .programs = { "P0", "O0q0", "x", "r0r0" } }, MODEL_SC, 1);
+}
+
+/* In each of these all that is sent at once can be received: a call that has sent one value and waits
+ * for ever with the other would not have said so. */
+TEST_TIMEOUT(several_in_one_call, 100)
+{
+    must_run_here();
+    in_each_room((setup){ .programs = { "m0", "s0" } }, MODEL_SC, MODEL_WEAK, test_scale(2));
+    in_each_room((setup){ .programs = { "r0r0", "n0" } }, MODEL_SC, MODEL_WEAK, test_scale(2));
+    in_each_room((setup){ .programs = { "m0c0", "n0" } }, MODEL_SC, MODEL_WEAK, test_scale(2));
+    in_each_room((setup){ .programs = { "m0m0", "n0", "M0" } }, MODEL_SC, MODEL_SC, 1);
+    in_each_room((setup){ .programs = { "n0", "r0r0r0r0", "N0" } }, MODEL_SC, MODEL_SC, 1);
+    in_each_room((setup){ .programs = { "m0", "n0", "c0" } }, MODEL_SC, MODEL_SC, test_scale(2));
+    in_each_room((setup){ .programs = { "m0", "n0", "xc0" } }, MODEL_SC, MODEL_SC, test_scale(2));
+    in_each_room((setup){ .programs = { "n0", "m0", "x" } }, MODEL_SC, MODEL_SC, test_scale(2));
+    sound((setup){ .capacity = EDO_UNBOUNDED, .programs = { "m0", "n0" } }, MODEL_WEAK,
+          MODEL_UNBOUNDED);
+}
+
 TEST_TIMEOUT(closing, 100)
 {
     must_run_here();
@@ -98,6 +128,12 @@ TEST_TIMEOUT(finds_what_is_wrong, 200)
     broken(permit, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
     broken(permit, MODEL_SC, MUTANT(TORN, CAS, "claim"));
     broken(permit, MODEL_SC, MUTANT(LEFT_OUT, CAS, "edo__wait_parked"));
+    setup two = { .capacity = 2, .programs = { "r0r0", "P0P0" } };
+    broken(two, MODEL_SC, MUTANT(TORN, CAS, "claim"));
+    broken(two, MODEL_SC, MUTANT(LEFT_OUT, CAS, "edo__wait_parked"));
+    setup many = { .programs = { "m0", "n0", "x" } };
+    broken(many, MODEL_SC, MUTANT(TORN, CAS, "claim"));
+    broken((setup){ .programs = { "r0r0", "n0" } }, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
     setup pair = { .programs = { "r0", "s0" } };
     setup close = { .programs = { "r0", "r0", "c0" } };
     setup cancel = { .programs = { "r0", "s0", "x" } };

@@ -2,7 +2,9 @@
 /* Channels under the checker, for chan.c and select.c: threads that follow little programs.
  *
  *     r0 s0 R0 S0   receive from channel 0, send to it; without waiting
+ *     m0 n0 M0 N0   the same with up to two values in one call
  *     p0 q0 Q0      reserve a slot and send with it, give it back; give it back if it is had at once
+ *     P0 O0         reserve two; send with both, with one and give the other back
  *     [r0s1]        select, in this order and the turned one
  *     c0 u0         close it; give up a reference, of which each thread that does so has one
  *     x             cancel the scope of thread 0
@@ -24,6 +26,7 @@
 #include "sync/chan_select.c"
 #undef disarm
 #include "sync/chan_permit.c"
+#include "sync/chan_many.c"
 #include "sync/event.c"
 #include "sync/notify.c"
 #include "cases.h"
@@ -185,6 +188,45 @@ static int reserve_slot(edo_chan *c, bool wait, const uint32_t *value)
     return rc;
 }
 
+/* Up to two values by one call. */
+static void do_many(note *n, unsigned self)
+{
+    edo_chan *c = chan_of(n->at);
+    uint32_t values[2] = { 0 };
+    bool send = *n->at == 'n' || *n->at == 'N';
+    int rc;
+    for (unsigned i = 0; send && i < 2; i++)
+        values[i] = self * 16 + 16 + n->tried++;
+    switch (*n->at) {
+    case 'm': rc = edo_chan_recv_many(c, values, 2); break;
+    case 'M': rc = edo_chan_recv_many_nowait(c, values, 2); break;
+    case 'n': rc = edo_chan_send_many(c, values, 2); break;
+    default: rc = edo_chan_send_many_nowait(c, values, 2);
+    }
+    MODEL_CHECK(rc != 0 && rc <= 2);
+    if (rc < 0)
+        note_result(n, send, rc, values[0]);
+    for (int i = 0; i < rc; i++)
+        note_result(n, send, 0, values[i]);
+    for (int i = rc < 0 ? 0 : rc; i < 2; i++)
+        MODEL_CHECK(send || values[i] == 0);
+}
+
+/* Two slots at once, of which `sends` are used. */
+static void do_two(note *n, unsigned self, unsigned sends)
+{
+    edo_permit p;
+    int rc = edo_chan_reserve_many(chan_of(n->at), 2, &p);
+    if (rc < 0)
+        note_result(n, true, rc, 0);
+    for (unsigned i = 0; rc == 0 && i < sends; i++) {
+        uint32_t value = self * 16 + 16 + n->tried++;
+        edo_permit_send(&p, &value);
+        note_result(n, true, 0, value);
+    }
+    edo_permit_release(&p);
+}
+
 static int simple(char op, edo_chan *c, uint32_t *value)
 {
     switch (op) {
@@ -208,6 +250,12 @@ static void do_one(note *n, unsigned self)
         global.calls++;
         n->at += 1;
         return;
+    case 'm':
+    case 'M':
+    case 'n':
+    case 'N': do_many(n, self); break;
+    case 'P': do_two(n, self, 2); break;
+    case 'O': do_two(n, self, 1); break;
     case 'c': edo_chan_close(chan_of(n->at)); break;
     case 'u': edo_chan_unref(chan_of(n->at)); break;
     case 'q':
@@ -272,8 +320,10 @@ static bool could_go_on(const char *op, unsigned self)
     const edo_chan *c = chan_of(op);
     if (c->closed)
         return true;
-    if (*op == 'r')
+    if (*op == 'r' || *op == 'm')
         return c->store.count > 0 || others_wait(&c->senders, self);
+    if (*op == 'P' || *op == 'O')
+        return c->store.count + c->reserved + 2 <= c->store.cap;
     if (*op == 'p' || *op == 'q')
         return c->store.count + c->reserved < c->store.cap;
     return edo__store_unbounded(&c->store) || edo__store_has_room(&c->store) ||
@@ -343,7 +393,7 @@ static void check_order(void)
 {
     for (unsigned i = 0; i < 2; i++) {
         const uint32_t a = notes[0].arrival[i], b = notes[1].arrival[i];
-        if (a == 0 || b == 0 || threads() != 3)
+        if (a == 0 || b == 0 || threads() != 3 || strpbrk(cfg.programs[i], "mnPO") != NULL)
             continue;
         if (i == 0 && notes[0].n_got == 1 && notes[1].n_got == 1)
             MODEL_CHECK((a < b) == (notes[0].got[0] < notes[1].got[0]));
