@@ -4,9 +4,12 @@
  * child's end by its id. Close returns once, after all; nothing touches the group afterwards.
  *
  *     owner, a task    s spawn the next child   n results until there are none   c close
- *                      N as n, by select: until it is cancelled
+ *                      N as n, by select: until it is cancelled   a waits until o or k is through
  *     child            f fails   w waits until it is cancelled   s spawns the next one   x cancels
- *     others           x cancels the group, unless it is being closed   j waits for child 1's end */
+ *     others           x cancels the group, unless it is being closed   j waits for child 1's end
+ *                      o cancels child 1 alone   k all children with the key, which is every one's
+ *
+ * In an ordered group results come in the order of spawns. */
 #define MODEL_ALLOC 1
 #include "tasks.h"
 
@@ -24,6 +27,7 @@ typedef struct setup {
     const char *others; /* one thread per letter */
     unsigned limit;
     bool keep_going;
+    bool ordered;
     bool needs_cancel; /* does not close before it was cancelled */
 } setup;
 
@@ -34,6 +38,7 @@ static edo__results chunks[CHUNKS];
 static edo__child records[3]; /* of children with an id that was asked for */
 static uint32_t open; /* atomic: the group is there, and stays for a cancel that begins now */
 static uint32_t first_spawned; /* atomic */
+static uint32_t alone_over;    /* atomic: the group is no longer used by who cancels a child */
 static struct {
     uint32_t spawned, ended, results;
     bool closed;
@@ -44,6 +49,7 @@ static struct {
     int join_code;
     uint32_t codes; /* children that failed */
     uint32_t cancels;
+    uint32_t alone; /* children that were cancelled alone */
 } global;
 
 /* ---- what tasks and results are made of ---- */
@@ -123,7 +129,7 @@ static void start(void)
     memset(chunks, 0, sizeof chunks);
     memset(records, 0, sizeof records);
     never = (edo__waitq){ 0 };
-    open = first_spawned = 0;
+    open = first_spawned = alone_over = 0;
     start_tasks(n, WITH_FAMILY | (others() > 0 || cfg.children[1] != NULL ? WITH_CANCELS : 0));
     for (unsigned i = 0; i < n; i++) {
         workers[i].free_tasks = NULL;
@@ -136,8 +142,9 @@ static void start(void)
     model_shared(&never.head, 2 * sizeof never.head, false, "queue");
     model_shared(&open, sizeof open, true, "open");
     model_shared(&first_spawned, sizeof first_spawned, true, "child 1 is there");
+    model_shared(&alone_over, sizeof alone_over, true, "alone over");
     model_shared(chunks, sizeof chunks, false, "results");
-    if (cfg.others != NULL)
+    if (cfg.others != NULL || cfg.ordered)
         for (unsigned i = 0; i < children(); i++)
             share_record(&records[i]);
     model_note(&global, sizeof global);
@@ -153,7 +160,8 @@ static int child_fn(void *arg)
 
 static void spawn_next(void)
 {
-    edo__spawn how = { .fn = child_fn };
+    bool keyed = cfg.others != NULL && strchr(cfg.others, 'k') != NULL;
+    edo__spawn how = { .fn = child_fn, .key = 7, .keyed = keyed };
     uint64_t id;
     int rc = edo__spawn_how(&group, &how, cfg.others != NULL ? &id : NULL);
     MODEL_CHECK(rc == 0 || rc == -ECANCELED);
@@ -237,13 +245,20 @@ static bool wait_selecting(edo__task *self)
     return code == w.code;
 }
 
+static void got(const edo_result *r)
+{
+    global.results++;
+    MODEL_CHECK(!cfg.ordered || (r->id & 0xff) == global.results + 1);
+}
+
 static void select_results(void)
 {
     edo_result r;
     int rc = 1;
     while (rc != 0) {
         rc = edo__group_try_next(&group, &r);
-        global.results += (uint32_t)(rc == 1);
+        if (rc == 1)
+            got(&r);
         if (rc == -EAGAIN && !wait_selecting(edo__self()))
             return;
     }
@@ -252,7 +267,9 @@ static void select_results(void)
 
 static void owner(void)
 {
-    edo_group_options options = { .limit = cfg.limit, .keep_going = cfg.keep_going };
+    edo_group_options options = { .limit = cfg.limit,
+                                  .keep_going = cfg.keep_going,
+                                  .ordered = cfg.ordered };
     edo_result r;
     (void)edo_group_open(&group, &options);
     edo__astore(&open, 1u, EDO__SC);
@@ -260,9 +277,10 @@ static void owner(void)
         switch (*p) {
         case 's': spawn_next(); break;
         case 'N': select_results(); break;
+        case 'a': model_reach(&alone_over, 1); break;
         case 'n':
             while (edo_group_next(&group, &r) == 1)
-                global.results++;
+                got(&r);
             MODEL_CHECK(global.results == global.spawned && global.ended == global.spawned);
             break;
         default: close_group();
@@ -275,6 +293,17 @@ static void cancel_from_outside(void)
     model_reach(&open, 1);
     edo_group_cancel(&group); /* it was open when this began */
     global.cancels++;
+}
+
+/* A child that waits for it is there until this finds it. */
+static void cancel_alone(bool by_key)
+{
+    model_reach(&first_spawned, 1);
+    int rc = by_key ? edo_group_cancel_key(&group, 7) : edo_group_cancel_one(&group, 2);
+    MODEL_CHECK(rc == (by_key ? 1 : 0) || rc == -ESRCH || (by_key && rc == 2));
+    MODEL_CHECK(rc >= 0 || *cfg.children[0] != 'w');
+    global.alone += rc >= 0;
+    edo__astore(&alone_over, 1u, EDO__SC);
 }
 
 /* select's EDO_JOINED in small. */
@@ -307,6 +336,8 @@ static void thread(unsigned index)
         child(index);
     else if (cfg.others[index - 1 - children()] == 'x')
         cancel_from_outside();
+    else if (cfg.others[index - 1 - children()] != 'j')
+        cancel_alone(cfg.others[index - 1 - children()] == 'k');
     else
         join_child();
 }
@@ -323,7 +354,10 @@ static void end(void)
     MODEL_CHECK(never.head == NULL && never.lock == 0);
     MODEL_CHECK(global.refused == 0 || global.cancels > 0 || global.codes > 0);
     bool fails = global.code == FAILURE || global.code == -ECANCELED;
-    MODEL_CHECK(global.codes > 0 ? fails : global.code == 0);
+    if (global.alone > 0) /* that is no failure */
+        MODEL_CHECK(global.code == 0);
+    else
+        MODEL_CHECK(global.codes > 0 ? fails : global.code == 0);
     for (unsigned i = 1; i <= global.spawned; i++)
         MODEL_CHECK(tasks[i].state == EDO__TASK_FREE && tasks[i].lock == 0 &&
                     tasks[i].join == NULL);
@@ -348,7 +382,7 @@ static model_config config_of(setup s, model_memory memory, unsigned preemptions
     for (unsigned i = 0; i < children(); i++)
         names[n++] = child_names[i];
     for (unsigned i = 0; i < others(); i++)
-        names[n++] = s.others[i] == 'x' ? "canceller" : "joiner";
+        names[n++] = s.others[i] == 'j' ? "joiner" : "canceller";
     return config_for(n, names, memory, preemptions);
 }
 
@@ -363,8 +397,8 @@ static const char *title(void)
         n += (size_t)snprintf(text + n, sizeof text - n, "; others %s", cfg.others);
     if (cfg.limit != 0)
         n += (size_t)snprintf(text + n, sizeof text - n, "; limit %u", cfg.limit);
-    if (cfg.keep_going)
-        snprintf(text + n, sizeof text - n, "; keep going");
+    snprintf(text + n, sizeof text - n, "%s%s", cfg.keep_going ? "; keep going" : "",
+             cfg.ordered ? "; ordered" : "");
     return text;
 }
 
@@ -424,6 +458,33 @@ TEST_TIMEOUT(joining, 100)
               m == MODEL_SC ? test_scale(2) : 0);
 }
 
+TEST_TIMEOUT(in_order, 100)
+{
+    must_run_here();
+    for (model_memory m = MODEL_SC; m <= MODEL_WEAK; m++)
+        sound((setup){ .owner = "snc", .children = { "" }, .ordered = true }, m, test_scale(3));
+    sound((setup){ .owner = "ssnc", .children = { "", "" }, .ordered = true }, MODEL_SC,
+          test_scale(2));
+    sound((setup){ .owner = "ssnc", .children = { "f", "" }, .ordered = true, .keep_going = true },
+          MODEL_SC, test_scale(2));
+    sound((setup){ .owner = "ssNc", .children = { "", "" }, .ordered = true }, MODEL_SC,
+          test_scale(2));
+    sound((setup){ .owner = "ssc", .children = { "", "" }, .ordered = true }, MODEL_SC, 1);
+}
+
+TEST_TIMEOUT(one_alone, 100)
+{
+    must_run_here();
+    for (model_memory m = MODEL_SC; m <= MODEL_WEAK; m++)
+        sound((setup){ .owner = "sc", .children = { "w" }, .others = "o" }, m,
+              m == MODEL_SC ? test_scale(2) : 0);
+    sound((setup){ .owner = "sac", .children = { "" }, .others = "o" }, MODEL_SC, test_scale(2));
+    sound((setup){ .owner = "ssnc", .children = { "w", "" }, .others = "o" }, MODEL_SC, 1);
+    sound((setup){ .owner = "sc", .children = { "w" }, .others = "k" }, MODEL_SC, test_scale(2));
+    sound((setup){ .owner = "snc", .children = { "w" }, .others = "o", .ordered = true }, MODEL_SC,
+          1);
+}
+
 TEST_TIMEOUT(thoroughly, 3600)
 {
     must_be_thorough();
@@ -455,6 +516,10 @@ TEST_TIMEOUT(finds_what_is_wrong, 200)
     broken(fail, MODEL_SC, MUTANT(TORN, SUB, "edo__task_unref_on"));
     broken(select, MODEL_SC, MUTANT(TORN, CAS, "claim"));
     broken(join, MODEL_WEAK, MUTANT(LEFT_OUT, FENCE, "edo__fence_after_lock"));
+    setup alone = { .owner = "sc", .children = { "w" }, .others = "o" };
+    broken(alone, MODEL_SC, MUTANT(LEFT_OUT, OR, "mark_chain"));
+    setup order = { .owner = "ssnc", .children = { "", "" }, .ordered = true };
+    broken(order, MODEL_SC, MUTANT(TORN, XCHG, "edo__spin_try"));
 }
 
 TEST_MAIN()
