@@ -104,7 +104,6 @@ enum {
     EDO__WORD_PARKED = 2, /* can be claimed; the waker makes it runnable                          */
     EDO__WORD_HELD = 3,   /* select is matching with another select: look again soon              */
     EDO__WORD_FROZEN = 4, /* parked, a dump walks its stack: look again soon                      */
-    EDO__WORD_CALLED = 5, /* a select is to look again; can be claimed like WAITING: it is awake  */
     EDO__WORD_STATE = 7,  /* mask of the above */
     EDO__CANCEL_ANY = 0,  /* class: any cancel of the innermost scope                             */
     EDO__CANCEL_NEVER = 16,
@@ -113,8 +112,10 @@ enum {
     EDO__WORD_CLASS = 48,  /* mask of the classes */
     EDO__WAKE_CANCEL = 64, /* from here on: wake codes                                            */
     EDO__WAKE_TIMEOUT =
-        65,               /* the scope's deadline                                                */
-    EDO__WAKE_OK = 128,   /* it happened; select adds the index of the case                      */
+        65, /* the scope's deadline                                                */
+    EDO__WORD_CALLED =
+        73,             /* a select is to look again, and can still be claimed; with its class   */
+    EDO__WAKE_OK = 128, /* it happened; select adds the index of the case                      */
     EDO__WAKE_LOOK = 256, /* a timer's: no claim but edo__wait_call()                            */
 };
 

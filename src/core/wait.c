@@ -58,7 +58,7 @@ void edo__give_way(edo__task *self)
 uint32_t edo__wait_abort(edo__task *self)
 {
     uint32_t was = edo__aload(&self->word, EDO__ACQ);
-    while (was < EDO__WAKE_CANCEL) {
+    while (was < EDO__WAKE_CANCEL || edo__wait_is_called(was)) {
         if (edo__acas(&self->word, &was, EDO__WORD_IDLE, EDO__AR, EDO__ACQ))
             return EDO__WORD_IDLE;
     }
@@ -71,7 +71,7 @@ static uint32_t claim(edo__task *t, uint32_t code, bool any_class, uint32_t mark
     uint32_t was = edo__aload(&t->word, EDO__SC);
     for (;;) {
         uint32_t state = was & EDO__WORD_STATE;
-        if (was >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE)
+        if ((was >= EDO__WAKE_CANCEL && !edo__wait_is_called(was)) || state == EDO__WORD_IDLE)
             return EDO__WORD_IDLE;
         if (!any_class && !edo__cancel_applies(was & EDO__WORD_CLASS, mark))
             return EDO__WORD_IDLE;
@@ -100,7 +100,7 @@ uint32_t edo__wait_call(edo__task *t)
     uint32_t was = edo__aload(&t->word, EDO__ACQ);
     for (;;) {
         uint32_t state = was & EDO__WORD_STATE;
-        if (was >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE || state == EDO__WORD_CALLED)
+        if (was >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE)
             return EDO__WORD_IDLE; /* it is over, or has yet to look */
         if (state == EDO__WORD_HELD || state == EDO__WORD_FROZEN) {
             edo__cpu_relax(); /* as in claim() */
@@ -118,7 +118,7 @@ uint32_t edo__wait_call(edo__task *t)
 bool edo__wait_answer(edo__task *self)
 {
     uint32_t was = edo__aload(&self->word, EDO__ACQ);
-    while (was < EDO__WAKE_CANCEL) { /* else it is CALLED, and stays so until it is claimed */
+    while (edo__wait_is_called(was)) { /* and stays so until it is claimed */
         uint32_t waiting = EDO__WORD_WAITING | (was & EDO__WORD_CLASS);
         /* acquire: pairs with the claim that made it fail */
         if (edo__acas(&self->word, &was, waiting, EDO__AR, EDO__ACQ))
@@ -200,7 +200,7 @@ static void wait_timer_disarm(edo__worker *w, wait_timer *t)
 uint32_t edo__wait_park(edo__task *self, uint32_t *lock, edo__why why, const void *obj)
 {
     uint32_t code = edo__aload(&self->word, EDO__ACQ);
-    if (edo__wait_is_on(code)) {
+    if (code < EDO__WAKE_CANCEL) {
         edo__astore(&self->why, (uint8_t)why, EDO__RLX);
         self->why_obj = obj;
         self->claimed_early = 0;

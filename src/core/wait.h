@@ -155,7 +155,7 @@ void edo__schedule_on(struct edo__worker *w, edo__task *t);
  * Returns EDO__WORD_PARKED when the caller has to schedule it, as after edo__claim(). Whoever calls
  * holds the lock under which it will look, or is its timer. */
 uint32_t edo__wait_call(edo__task *t);
-/* edo__wait_commit() has returned less than EDO__WAKE_CANCEL: it was called, and looks from here on;
+/* edo__wait_commit() has returned EDO__WORD_CALLED and a class: it was called, and looks from here on;
  * a call that comes later makes it look once more. False: it is claimed. */
 bool edo__wait_answer(edo__task *self);
 /* edo__schedule_parked() where the calling task or stand-in is known. */
@@ -204,10 +204,11 @@ static inline bool edo__wait_begin(edo__task *self, bool cancellable)
     return edo__wait_begin_as(self, cancellable ? EDO__CANCEL_ANY : EDO__CANCEL_NEVER);
 }
 
-/* Whether a wait that was begun is neither claimed nor called. */
-static inline bool edo__wait_is_on(uint32_t word)
+/* The state of such a word is WAITING: it is awake, or on its way. */
+_Static_assert((EDO__WORD_CALLED & EDO__WORD_STATE) == EDO__WORD_WAITING, "see edo__claim()");
+static inline bool edo__wait_is_called(uint32_t word)
 {
-    return (word & ~(uint32_t)EDO__WORD_CLASS) == EDO__WORD_WAITING;
+    return (word & ~(uint32_t)EDO__WORD_CLASS) == EDO__WORD_CALLED;
 }
 
 /* Publishes a wait that was begun: t has left its stack, its registers are saved, so whoever claims
@@ -217,7 +218,7 @@ static inline bool edo__wait_parked(edo__task *t)
     uint32_t was = edo__aload(&t->word, EDO__ACQ);
     uint32_t parked = was ^ (EDO__WORD_WAITING ^ EDO__WORD_PARKED);
     /* release: registers are saved; pairs with the claim */
-    return edo__likely(edo__wait_is_on(was) &&
+    return edo__likely(was < EDO__WAKE_CANCEL &&
                        edo__acas(&t->word, &was, parked, EDO__AR, EDO__ACQ));
 }
 

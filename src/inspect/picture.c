@@ -22,8 +22,7 @@ bool edo__freeze(edo__task *t)
             return true;
         uint32_t word = edo__aload(&t->word, EDO__ACQ);
         uint32_t state = word & EDO__WORD_STATE;
-        if (word >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE || state == EDO__WORD_WAITING ||
-            state == EDO__WORD_CALLED)
+        if (word >= EDO__WAKE_CANCEL || state == EDO__WORD_IDLE || state == EDO__WORD_WAITING)
             return false;
         edo__cpu_relax(); /* another dump, or a select that matches with it */
     }

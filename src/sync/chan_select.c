@@ -27,6 +27,11 @@ static bool is_busy(uint32_t word)
     return word < EDO__WAKE_CANCEL && (state == EDO__WORD_HELD || state == EDO__WORD_FROZEN);
 }
 
+static bool is_over(uint32_t word)
+{
+    return word >= EDO__WAKE_CANCEL && !edo__wait_is_called(word);
+}
+
 /* Until the other's word is worth trying again. */
 static void back_off(const edo__waiter *w, const edo__waiter *other)
 {
@@ -53,7 +58,7 @@ static bool claim_held(edo__waiter *other, uint32_t *was)
     for (;;) {
         if (is_busy(word))
             return false;
-        *was = word >= EDO__WAKE_CANCEL ? EDO__WORD_IDLE : word & EDO__WORD_STATE;
+        *was = is_over(word) ? EDO__WORD_IDLE : word & EDO__WORD_STATE;
         if (*was == EDO__WORD_IDLE)
             return true;
         /* as in edo__claim() */
@@ -71,7 +76,7 @@ static verdict match(edo__waiter *w, edo__waiter *other, uint32_t *was)
         uint32_t held = (waiting & EDO__WORD_CLASS) | EDO__WORD_HELD;
         /* acquire: pairs with the release in edo__claim() by whoever was faster; once it is HELD
          * only we change it */
-        if (waiting >= EDO__WAKE_CANCEL || !edo__acas(own, &waiting, held, EDO__SC, EDO__ACQ))
+        if (is_over(waiting) || !edo__acas(own, &waiting, held, EDO__SC, EDO__ACQ))
             return CLAIMED;
         bool answered = claim_held(other, was);
         bool matched = answered && *was != EDO__WORD_IDLE;

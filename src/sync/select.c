@@ -177,7 +177,7 @@ static void first_in_lines(const selection *s, int64_t *at, uint32_t *code)
     }
 }
 
-/* Returns the code it was claimed with, or less than EDO__WAKE_CANCEL when it was called. */
+/* Returns the code it was claimed with, or that it was called: edo__wait_is_called(). */
 static uint32_t suspend(selection *s)
 {
     if (!s->timed) {
@@ -214,7 +214,7 @@ static int await(selection *s)
 {
     int rc = EDO__ARMED;
     while (rc == EDO__ARMED)
-        rc = suspend(s) < EDO__WAKE_CANCEL ? look_again(s) : EDO__DECIDED;
+        rc = edo__wait_is_called(suspend(s)) ? look_again(s) : EDO__DECIDED;
     return rc;
 }
 

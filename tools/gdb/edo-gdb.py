@@ -129,8 +129,7 @@ class Task:
         if state == constant("EDO__TASK_ENDED"):
             return "ended"
         word = int(self.value["word"])
-        called = word & constant("EDO__WORD_STATE") == constant("EDO__WORD_CALLED")
-        if word != 0 and word < constant("EDO__WAKE_CANCEL") and not called:
+        if word != 0 and word < constant("EDO__WAKE_CANCEL"):
             return "waiting"
         return "running" if self.worker() is not None else "ready"
 
