@@ -22,12 +22,11 @@ typedef struct edo_rwlock {
     edo__waitq edo__q;             /* state: the number of readers inside */
     struct edo__task *edo__writer; /* NULL: none */
     uintptr_t edo__readers; /* exclusive or of the readers' addresses: for dumps, exact for one */
-    uint32_t edo__waits;    /* counted: see EDO__CONVOY                                           */
 } edo_rwlock;
 
 #define EDO_RWLOCK_INIT                                                                            \
     {                                                                                              \
-        { 0, 0, 0, 0 }, 0, 0, 0                                                                    \
+        { 0, 0, 0, 0 }, 0, 0                                                                       \
     }
 
 /* edo_rwlock_init - the same as assigning EDO_RWLOCK_INIT.

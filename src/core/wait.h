@@ -116,13 +116,6 @@ static inline void edo__coop(edo__task *self)
  * budget. A chain of such tasks may pass by those in the ring, so who calls this bounds it. */
 void edo__give_way(edo__task *self);
 
-/* Lets those run first whom self has woken last, and whom they wake. Holding no lock. */
-static inline void edo__let_pass(edo__task *self)
-{
-    edo__give_way(self);
-    edo__coop(self);
-}
-
 /* From here on the task can be claimed. cancellable: a cancel or deadline of the innermost scope
  * claims it with EDO__WAKE_CANCEL or EDO__WAKE_TIMEOUT. False: it is cancelled already; do not
  * wait. */

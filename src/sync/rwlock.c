@@ -4,9 +4,7 @@
  * Nobody passes somebody in the queue, not even a reader another reader: so whoever leaves the
  * queue without being let in (cancelled) must look whether those behind it can go in now. A waiter
  * whose wait is over but which has not unlinked itself yet still counts as one in line; it comes
- * to admit() in a moment.
- *
- * Convoys dissolve as those at a semaphore do, see sem.c. */
+ * to admit() in a moment. */
 #include "sync/waiting.h"
 
 enum { READ = 0, WRITE = 1 }; /* edo__waiter.n */
@@ -62,26 +60,10 @@ static __attribute__((noinline)) void admit_and_unlock(edo_rwlock *l)
     edo__wakes_run(&wakes);
 }
 
-/* The lock is held on entry and on return, and not in between. */
-static bool let_pass(edo_rwlock *l, edo__task *self, uint64_t kind)
-{
-    edo__spin_unlock(&l->edo__q.lock);
-    edo__let_pass(self);
-    edo__spin_lock(&l->edo__q.lock);
-    bool in = try_enter(l, self, kind);
-    if (!in)
-        l->edo__waits = 0;
-    return in;
-}
-
 /* The lock is held on entry and not on return. */
 static __attribute__((noinline)) int wait_in_line(edo_rwlock *l, edo__task *self, uint64_t kind)
 {
     edo__waitq *q = &l->edo__q;
-    if (edo__unlikely(++l->edo__waits >= EDO__CONVOY) && let_pass(l, self, kind)) {
-        edo__spin_unlock(&q->lock);
-        return 0;
-    }
     edo__waiter w = { .task = self, .code = EDO__WAKE_OK, .n = kind };
     edo__why why = kind == READ ? EDO__WHY_RDLOCK : EDO__WHY_WRLOCK;
     int rc = edo__waitq_wait(q, &q->lock, &w, why, l);

@@ -3,16 +3,11 @@
  *
  * First come, first served, also between requests of different size: the head waits until there is
  * enough for it, and everybody behind it waits as well. So whoever leaves the queue without being
- * served (cancelled) must look whether those behind can be served now.
- *
- * Convoys dissolve, but not as in mutex.c: who releases may be one that never acquires, and must not
- * be slowed down. It is who would have to wait that lets others pass (EDO__CONVOY).
- *
- * q.state is CLOSED, or else WAITED times how often somebody had to wait. */
+ * served (cancelled) must look whether those behind can be served now. */
 #include "sync/cases.h"
 #include "sync/waiting.h"
 
-enum { OPEN = 0, CLOSED = 1, WAITED = 2 };
+enum { OPEN = 0, CLOSED = 1 };
 
 void edo_sem_init(edo_sem *s, uint64_t permits)
 {
@@ -32,15 +27,9 @@ static void grant(edo_sem *s, edo__wakes *wakes)
 }
 
 /* Under the lock. */
-static inline bool is_closed(const edo_sem *s)
-{
-    return (s->edo__q.state & CLOSED) != 0;
-}
-
-/* Under the lock. */
 static inline int try_acquire(edo_sem *s, uint64_t n)
 {
-    if (edo__unlikely(is_closed(s)))
+    if (edo__unlikely(s->edo__q.state == CLOSED))
         return -EPIPE;
     if (s->edo__q.head != NULL || s->edo__permits < n)
         return -EAGAIN;
@@ -48,27 +37,17 @@ static inline int try_acquire(edo_sem *s, uint64_t n)
     return 0;
 }
 
-/* The lock is held on entry and on return, and not in between. */
-static int let_pass(edo_sem *s, edo__task *self, uint64_t n)
+EDO__ENTRY int edo_sem_acquire(edo_sem *s, uint64_t n)
 {
-    edo__spin_unlock(&s->edo__q.lock);
-    edo__let_pass(self);
-    edo__spin_lock(&s->edo__q.lock);
-    int rc = try_acquire(s, n);
-    if (rc == -EAGAIN)
-        s->edo__q.state = OPEN;
-    return rc;
-}
-
-/* The lock is held on entry and not on return. */
-static __attribute__((noinline)) int acquire_slow(edo_sem *s, edo__task *self, uint64_t n)
-{
+    edo__task *self = edo__self_here();
+    int rc = edo__checkpoint(self);
+    if (edo__unlikely(rc < 0))
+        return rc;
+    edo__coop(self); /* before, as in mutex.c: a holder that yields makes everybody else queue */
     edo__waitq *q = &s->edo__q;
-    int rc = -EAGAIN;
-    q->state += WAITED;
-    if (edo__unlikely(q->state >= EDO__CONVOY * WAITED))
-        rc = let_pass(s, self, n);
-    if (edo__unlikely(rc != -EAGAIN)) {
+    edo__spin_lock(&q->lock);
+    rc = try_acquire(s, n);
+    if (rc != -EAGAIN) {
         edo__spin_unlock(&q->lock);
         return rc;
     }
@@ -84,21 +63,6 @@ static __attribute__((noinline)) int acquire_slow(edo_sem *s, edo__task *self, u
     return rc;
 }
 
-EDO__ENTRY int edo_sem_acquire(edo_sem *s, uint64_t n)
-{
-    edo__task *self = edo__self_here();
-    int rc = edo__checkpoint(self);
-    if (edo__unlikely(rc < 0))
-        return rc;
-    edo__coop(self); /* before, as in mutex.c: a holder that yields makes everybody else queue */
-    edo__spin_lock(&s->edo__q.lock);
-    rc = try_acquire(s, n);
-    if (edo__unlikely(rc == -EAGAIN))
-        return acquire_slow(s, self, n);
-    edo__spin_unlock(&s->edo__q.lock);
-    return rc;
-}
-
 int edo_sem_acquire_nowait(edo_sem *s, uint64_t n)
 {
     edo__spin_lock(&s->edo__q.lock);
@@ -107,25 +71,15 @@ int edo_sem_acquire_nowait(edo_sem *s, uint64_t n)
     return rc;
 }
 
-/* The lock is held on entry and not on return; somebody waits. */
-static __attribute__((noinline)) void hand_over(edo_sem *s)
-{
-    edo__waitq *q = &s->edo__q;
-    edo__wakes wakes = { 0 };
-    grant(s, &wakes);
-    edo__spin_unlock(&q->lock);
-    edo__wakes_run(&wakes);
-}
-
 void edo_sem_release(edo_sem *s, uint64_t n)
 {
+    edo__wakes wakes = { 0 };
     edo__spin_lock(&s->edo__q.lock);
     edo_assert(s->edo__permits <= UINT64_MAX - n);
     s->edo__permits += n;
-    if (edo__unlikely(s->edo__q.head != NULL))
-        hand_over(s);
-    else
-        edo__spin_unlock(&s->edo__q.lock);
+    grant(s, &wakes);
+    edo__spin_unlock(&s->edo__q.lock);
+    edo__wakes_run(&wakes);
 }
 
 /* The head of the queue wants more than there is and still does. */
@@ -159,7 +113,7 @@ uint64_t edo_sem_permits(edo_sem *s)
 bool edo_sem_closed(edo_sem *s)
 {
     edo__spin_lock(&s->edo__q.lock);
-    bool closed = is_closed(s);
+    bool closed = s->edo__q.state == CLOSED;
     edo__spin_unlock(&s->edo__q.lock);
     return closed;
 }

@@ -88,14 +88,6 @@ static inline void edo__wakes_run(const edo__wakes *wakes)
     }
 }
 
-/* So many waits in a row for what others hold may be a convoy, see mutex.c: they hold it because it
- * was handed to them, and have not run yet. Whoever would have to wait then lets them pass and tries
- * once more, before it takes its place in line. If that was of no use, it was no convoy, and the
- * counting begins anew. */
-#ifndef EDO__CONVOY /* a model check has small ones */
-#define EDO__CONVOY 32
-#endif
-
 /* The common sizes without a call. n may be 0 with NULL pointers. */
 static inline void edo__copy(void *to, const void *from, size_t n)
 {

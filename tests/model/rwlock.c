@@ -4,7 +4,6 @@
  *
  *     r w   locks, is inside, unlocks   R W   the same without waiting
  *     d     locks as writer, goes on as reader, unlocks */
-#define EDO__CONVOY 2 /* the second that would have to wait lets others pass first */
 #include "tasks.h"
 
 #include "sync/rwlock.c"
@@ -20,7 +19,6 @@ static void share(void)
     readers = writers = 0;
     share_queue(&rw.edo__q, "lock");
     model_shared(&rw.edo__q.state, sizeof rw.edo__q.state, false, "readers of it");
-    model_shared(&rw.edo__waits, sizeof rw.edo__waits, false, "waits");
     model_shared(&rw.edo__writer, sizeof rw - offsetof(edo_rwlock, edo__writer), false, "writer");
     model_shared(&readers, sizeof readers, true, "readers");
     model_shared(&writers, sizeof writers, true, "writers");

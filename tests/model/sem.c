@@ -4,7 +4,6 @@
  *
  *     1 2   acquires so many, is inside, releases them      A B   the same without waiting
  *     +     releases one more     c   closes */
-#define EDO__CONVOY 2 /* the second that would have to wait lets others pass first */
 #include "tasks.h"
 
 #include "sync/sem.c"

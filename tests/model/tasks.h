@@ -189,12 +189,7 @@ static void sleep_until_runnable(edo__task *t)
 
 void edo__suspend(edo__task *self, edo__action action)
 {
-    MODEL_CHECK(self == edo__self());
-    if (action == EDO__ACTION_YIELD) {
-        model_point();
-        return;
-    }
-    MODEL_CHECK(action == EDO__ACTION_PARK);
+    MODEL_CHECK(action == EDO__ACTION_PARK && self == edo__self());
     run_state[self - tasks].left = 1;
     if (!edo__wait_parked(self)) { /* after_park() of core/worker.c */
         self->claimed_early = 1;
