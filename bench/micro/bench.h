@@ -32,6 +32,7 @@ enum {
     UDP_CLIENTS = 50,
     UDP_SIZE = 64,
     UDP_WINDOW = 64,
+    IDLE_BUFFER = 4096,
 };
 
 #define HOUR EDO_SEC(3600)
@@ -95,6 +96,15 @@ static inline uint64_t mix(uint64_t seed)
 static inline void report(const struct plan *p, double value)
 {
     printf("%s %u %.1f", p->scenario, p->workers, value);
+}
+
+static inline void report_memory_and_exit(const struct plan *p, int64_t before)
+{
+    int64_t now = resident();
+    report(p, (double)(now - before) / (double)p->count);
+    printf(" rss_mib=%" PRId64 "\n", now >> 20);
+    fflush(stdout);
+    _exit(0);
 }
 
 static inline int order(const void *a, const void *b)

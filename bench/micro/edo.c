@@ -5,6 +5,7 @@
  * against the public headers only; it must never reach into the library to look better. */
 #include "bench.h"
 #include "children.h"
+#include "echo.h"
 #include "files.h"
 #include "sockets.h"
 
@@ -345,15 +346,6 @@ static int starter(void *arg)
     return 0;
 }
 
-static void report_memory_and_exit(const struct plan *p, int64_t before)
-{
-    int64_t now = resident();
-    report(p, (double)(now - before) / (double)p->count);
-    printf(" rss_mib=%" PRId64 "\n", now >> 20);
-    fflush(stdout);
-    _exit(0);
-}
-
 static int mem_sleep(const struct plan *p)
 {
     int64_t before = resident();
@@ -593,88 +585,6 @@ static int stall_sleep_1(const struct plan *p)
     return stall(p, false, true);
 }
 
-/* tcp_echo: round trips of a message over ECHO_CLIENTS connections, clients and server in one
- * process. */
-struct echo_job {
-    edo_listener *l;
-    edo_group *connections;
-    char address[32];
-    size_t size;
-    uint64_t each;
-};
-
-static int echo_serve(void *arg)
-{
-    edo_stream *s = arg;
-    char *buf = malloc(ECHO_MAX);
-    MUST(buf != NULL);
-    for (ssize_t n; (n = edo_read(s, buf, ECHO_MAX)) > 0;)
-        MUST(edo_write(s, buf, (size_t)n) == n);
-    free(buf);
-    return edo_close(s);
-}
-
-static int echo_accept(void *arg)
-{
-    struct echo_job *job = arg;
-    for (edo_stream *s; edo_accept(job->l, &s) == 0;)
-        MUST(edo_spawn(job->connections, echo_serve, s) == 0);
-    return 0;
-}
-
-static int echo_client(void *arg)
-{
-    struct echo_job *job = arg;
-    edo_stream *s;
-    char *out = malloc(job->size), *in = malloc(job->size);
-    MUST(out != NULL && in != NULL);
-    MUST(edo_tcp_connect(&s, job->address, NULL) == 0);
-    for (uint64_t i = 0; i < job->each; i++) {
-        memset(out, (int)i, job->size);
-        MUST(edo_write(s, out, job->size) == (ssize_t)job->size);
-        MUST(edo_read_full(s, in, job->size) == (ssize_t)job->size);
-        MUST(in[0] == out[0] && in[job->size - 1] == out[job->size - 1]);
-    }
-    free(out);
-    free(in);
-    return edo_close(s);
-}
-
-static int tcp_echo_of(uint64_t n, unsigned clients, size_t size)
-{
-    edo_group connections, acceptors, g;
-    struct echo_job job = { .connections = &connections, .size = size, .each = n / clients };
-    MUST(edo_tcp_listen(&job.l, "127.0.0.1:0", NULL) == 0);
-    snprintf(job.address, sizeof job.address, "127.0.0.1:%u", edo_listener_port(job.l));
-    edo_group_open(&connections, NULL);
-    edo_group_open(&acceptors, NULL);
-    edo_group_open(&g, NULL);
-    MUST(edo_spawn(&acceptors, echo_accept, &job) == 0);
-    for (unsigned i = 0; i < clients; i++)
-        MUST(edo_spawn(&g, echo_client, &job) == 0);
-    MUST(edo_group_close(&g) == 0);
-    edo_group_cancel(&acceptors);
-    (void)edo_group_close(&acceptors);
-    MUST(edo_group_close(&connections) == 0);
-    edo_listener_close(job.l);
-    return 0;
-}
-
-static int tcp_echo(uint64_t n)
-{
-    return tcp_echo_of(n, ECHO_CLIENTS, 64);
-}
-
-static int tcp_echo_1(uint64_t n)
-{
-    return tcp_echo_of(n, 1, 64);
-}
-
-static int tcp_echo_16k(uint64_t n)
-{
-    return tcp_echo_of(n, ECHO_CLIENTS, ECHO_MAX);
-}
-
 static const struct scenario {
     const char *name;
     int (*repeat)(uint64_t n);         /* a count of equal operations, timed by measure() */
@@ -697,6 +607,8 @@ static const struct scenario {
     { "tcp_echo", tcp_echo, NULL },
     { "tcp_echo_1", tcp_echo_1, NULL },
     { "tcp_echo_16k", tcp_echo_16k, NULL },
+    { "tcp_echo_1k", tcp_echo_1k, NULL },
+    { "tcp_echo_9k", tcp_echo_9k, NULL },
     { "fs_small", fs_small, NULL },
     { "fs_large", fs_large, NULL },
     { "fs_walk", fs_walk, NULL },
@@ -711,6 +623,7 @@ static const struct scenario {
     { "stall_spin_1", NULL, stall_spin_1 },
     { "stall_sleep_1", NULL, stall_sleep_1 },
     { "mem_sleep", NULL, mem_sleep },
+    { "idle_conns", NULL, idle_conns },
     { "mem_spawn", NULL, NULL }, /* see main() */
 };
 

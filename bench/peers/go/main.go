@@ -47,6 +47,7 @@ var scenarios = map[string]func(plan) (float64, string){
 	"mutex":      measure(mutex),
 	"skynet":     measure(skynet),
 	"chain":      measure(chain),
+	"tcp_echo":   measure(func(n int) { tcpEcho(n, echoClients, 64) }),
 	"fs_small":   measure(fsSmall),
 	"fs_large":   measure(fsLarge),
 	"fs_walk":    measure(fsWalk),
@@ -64,7 +65,12 @@ var scenarios = map[string]func(plan) (float64, string){
 	"stall_spin_1":  func(p plan) (float64, string) { return stall(p, false, false) },
 	"stall_sleep_1": func(p plan) (float64, string) { return stall(p, false, true) },
 
-	"mem_sleep": memSleep,
+	"tcp_echo_1":   measure(func(n int) { tcpEcho(n, 1, 64) }),
+	"tcp_echo_16k": measure(func(n int) { tcpEcho(n, echoClients, echoMax) }),
+	"tcp_echo_1k":  measure(func(n int) { tcpEcho(n, 1000, 64) }),
+	"tcp_echo_9k":  measure(func(n int) { tcpEcho(n, 9000, 64) }),
+	"mem_sleep":    memSleep,
+	"idle_conns":   idleConns,
 }
 
 func usage() {
