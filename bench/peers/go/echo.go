@@ -17,12 +17,6 @@ const (
 	idleBuffer  = 4096
 )
 
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
 func serveEcho(c net.Conn, size int) {
 	buf := make([]byte, size)
 	for {
