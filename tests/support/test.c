@@ -164,12 +164,16 @@ void test_on_timeout(void (*fn)(void))
     timeout_hook = fn;
     if (!first)
         return;
-    sigset_t quit;
-    sigemptyset(&quit);
-    sigaddset(&quit, SIGQUIT);
-    pthread_sigmask(SIG_BLOCK, &quit, NULL);
+    /* The thread gets no signal of the test's: under TSan one that reaches it in sigwait() is put
+     * off for ever. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    if (pthread_create(&thread, NULL, last_words, NULL) != 0)
+    int rc = pthread_create(&thread, NULL, last_words, NULL);
+    sigaddset(&before, SIGQUIT);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
         FAIL("no thread for the hook of a timeout");
     pthread_detach(thread);
     atomic_store(&shared->has_hook, true); /* pairs with the load in end_late() */
