@@ -48,9 +48,11 @@ UNUSED static char *pki_text(BIO *bio)
 {
     char *data;
     long n = BIO_get_mem_data(bio, &data);
-    char *text = strndup(data, (size_t)n);
-    BIO_free(bio);
+    char *text = malloc((size_t)n + 1);
     CHECK(text != NULL);
+    memcpy(text, data, (size_t)n);
+    text[n] = '\0';
+    BIO_free(bio);
     return text;
 }
 
