@@ -2,6 +2,7 @@
 //! The benchmark programs of bench/ for Tokio. One run measures one scenario and prints one line:
 //! `scenario workers value key=value...`. bench/README.md says what each scenario does; the Edo and Go
 //! programs do the same with the same counts.
+mod echo;
 mod files;
 mod memory;
 mod ops;
@@ -86,6 +87,12 @@ fn run(scenario: &str, plan: Plan) -> Option<(f64, String)> {
         "fs_small" => measure(plan, files::small),
         "fs_large" => measure(plan, files::large),
         "fs_walk" => measure(plan, files::walk),
+        "tcp_echo" => measure(plan, |n| echo::tcp_echo(n, echo::CLIENTS, 64)),
+        "tcp_echo_1" => measure(plan, |n| echo::tcp_echo(n, 1, 64)),
+        "tcp_echo_16k" => measure(plan, |n| echo::tcp_echo(n, echo::CLIENTS, echo::MAX)),
+        "tcp_echo_1k" => measure(plan, |n| echo::tcp_echo(n, 1000, 64)),
+        "tcp_echo_9k" => measure(plan, |n| echo::tcp_echo(n, 9000, 64)),
+        "idle_conns" => on_worker(plan, echo::idle_conns(plan)),
         "connect" => measure(plan, sockets::connect),
         "udp_echo" => measure(plan, sockets::udp_echo),
         "udp_packets" => measure(plan, sockets::udp_packets),
@@ -125,7 +132,10 @@ fn main() {
             _ => usage_error(),
         }
     }
-    plan.io = matches!(scenario.as_str(), "spawn_2000" | "connect" | "udp_echo" | "udp_packets");
+    plan.io = ["tcp_", "udp_", "connect", "idle_conns", "spawn_2000"]
+        .iter()
+        .any(|p| scenario.starts_with(p));
+    usage::all_descriptors();
     match run(&scenario, plan) {
         Some((value, extra)) => {
             println!("{scenario} {} {value:.1} {extra}", plan.workers);

@@ -42,9 +42,8 @@ pub fn stall(plan: Plan, all: bool, asleep: bool) -> impl Future<Output = (f64, 
     async move {
         let measuring = Arc::new(AtomicBool::new(false));
         let over = Arc::new(AtomicBool::new(false));
-        let tickers: Vec<_> = (0..TICKERS)
-            .map(|_| tokio::spawn(tick(measuring.clone(), over.clone())))
-            .collect();
+        let tickers: Vec<_> =
+            (0..TICKERS).map(|_| tokio::spawn(tick(measuring.clone(), over.clone()))).collect();
         sleep(Duration::from_millis(100)).await;
         measuring.store(true, SeqCst);
         let until = Instant::now() + Duration::from_millis(plan.count);
