@@ -491,7 +491,9 @@ TEST_TIMEOUT(s_client, 60)
 static void refused_client(const char *const *more, const char *text)
 {
     child c;
+    CHECK_INT(edo_mutex_lock(&srv.lock), ==, 0);
     srv.failed[0] = '\0';
+    edo_mutex_unlock(&srv.lock);
     client_start(&c, more);
     CHECK_INT(edo_notify_wait(&srv.news), ==, 0);
     CHECK_INT(edo_mutex_lock(&srv.lock), ==, 0);
