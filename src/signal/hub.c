@@ -216,14 +216,14 @@ static void *watch(void *unused)
     (void)unused;
     pthread_setname_np(pthread_self(), "edo-signal");
     for (;;) {
-        pthread_mutex_lock(&lock);
-        hand_out_all();
-        set_mask();
-        pthread_mutex_unlock(&lock);
         while (sem_wait(&news) != 0) /* a signal has come to this thread */
             continue;
         while (sem_trywait(&news) == 0) /* one look for all that have come */
             continue;
+        pthread_mutex_lock(&lock);
+        hand_out_all();
+        set_mask();
+        pthread_mutex_unlock(&lock);
     }
     return NULL;
 }
